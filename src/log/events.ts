@@ -1,0 +1,29 @@
+/**
+ * Everything this relay may say while it runs: a closed union. Always counted, printed only if the operator asked.
+ * No address, IP, subject, token or body at any level. `connection` is a number that means nothing outside.
+ */
+import type { Refusal } from "../core/verdict.ts";
+
+export type Proto = "smtp" | "imap" | "http";
+
+export type Event =
+  | { kind: "connectionOpened"; proto: Proto; connection: number; secure: boolean }
+  | { kind: "connectionClosed"; proto: Proto; connection: number }
+  | { kind: "connectionRefused"; proto: Proto; why: "tooMany" | "tooManyFromPeer" }
+  | { kind: "tlsFailed"; connection: number }
+  | { kind: "loginSucceeded"; proto: Proto }
+  | { kind: "loginFailed"; proto: Proto; why: string }
+  | { kind: "accountCreated" }
+  | { kind: "messageAccepted"; via: string; bytes: number; recipients: number }
+  | { kind: "messageRefused"; via: string; why: Refusal }
+  | { kind: "messageDropped"; via: string; why: Refusal }
+  | { kind: "protocolError"; proto: Proto; connection: number; what: string }
+  | { kind: "storageTrouble"; what: string }
+  | { kind: "internalFault"; where: string; error: unknown }
+  | { kind: "notice"; text: string };
+
+export interface Log {
+  emit(event: Event): void;
+  /** Times each kind was seen, with `why` where the event has one: `messageRefused.encryptionNeeded`. */
+  counts(): ReadonlyMap<string, number>;
+}
