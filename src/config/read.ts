@@ -1,12 +1,13 @@
 /** Reads `madmail.toml`. Every fault names the file, the key, what was expected and what was found. */
 import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parse as parseToml, TomlError } from "smol-toml";
 import { z } from "zod";
-import { type Config, ConfigError, resolveConfig } from "./config.ts";
+import { type Config, ConfigError, type ConfigOverrides, resolveConfig } from "./config.ts";
 import { type ConfigFile, configSchema } from "./schema.ts";
 
 /** @throws {ConfigError} with one line per fault, ready for the operator */
-export function readConfig(path: string, overrides: { stateDir?: string | undefined } = {}): Config {
+export function readConfig(path: string, overrides: ConfigOverrides = {}): Config {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -18,14 +19,10 @@ export function readConfig(path: string, overrides: { stateDir?: string | undefi
 }
 
 /** The same for text that was read from `path`. @throws {ConfigError} */
-export function configFromText(
-  text: string,
-  path: string,
-  overrides: { stateDir?: string | undefined } = {},
-): Config {
+export function configFromText(text: string, path: string, overrides: ConfigOverrides = {}): Config {
   const file = parseConfig(text, path);
   try {
-    return resolveConfig(file, overrides);
+    return resolveConfig(file, dirname(resolve(path)), overrides);
   } catch (error) {
     if (error instanceof ConfigError) throw new ConfigError(`${path}: ${error.message}`, { cause: error });
     throw error;
@@ -44,11 +41,6 @@ function parseConfig(text: string, path: string): ConfigFile {
   const result = configSchema.safeParse(raw);
   if (result.success) return result.data;
   throw new ConfigError(result.error.issues.map((issue) => `${path}: ${describe(issue, raw)}`).join("\n"));
-}
-
-/** The defaults of a file that says nothing. */
-export function defaultConfigFile(): ConfigFile {
-  return configSchema.parse({});
 }
 
 function describe(issue: z.core.$ZodIssue, raw: unknown): string {
