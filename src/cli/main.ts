@@ -37,7 +37,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     json = globals.json;
     const root = commands(globals);
     if (rest.length === 0 || rest.includes("--help") || rest.includes("-h") || rest[0] === "help") {
-      process.stdout.write(`${await usageOf(root, rest)}${GLOBAL_HELP}`);
+      process.stdout.write(`${plain(await usageOf(root, rest))}${GLOBAL_HELP}`);
       return;
     }
     if (rest[0] === "--version" || rest[0] === "-V") rest[0] = "version";
@@ -46,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);
     if (error instanceof CommandError || error instanceof UsageError) return reportFault(json, error.message);
     if (error instanceof Error && error.name === "CLIError") {
-      return reportFault(json, `${error.message.replace(/\u001b\[\d+m/g, "")} (see \`madmail help\`)`);
+      return reportFault(json, `${plain(error.message, true)} (see \`madmail help\`)`);
     }
     throw error;
   }
@@ -64,6 +64,11 @@ async function usageOf(root: CommandDef, words: readonly string[]): Promise<stri
     command = await resolved(next);
   }
   return renderUsage(command, parent);
+}
+
+/** Takes colours out where nobody sees them. */
+function plain(text: string, always = false): string {
+  return process.stdout.isTTY && !always ? text : Bun.stripANSI(text);
 }
 
 async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
