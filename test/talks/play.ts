@@ -14,6 +14,7 @@ const CUTS_MAX = 250;
 
 /** One connection to the server under test, already open: a greeting may be in `output`. */
 export interface TalkTarget {
+  /** `bytes` is borrowed. */
   send(bytes: Uint8Array): void;
   /** All that the server sent since the start. */
   output(): Uint8Array;
@@ -144,13 +145,12 @@ class Player {
     this.#saidBytes += bytes.length;
   }
 
-  /** Copies: `send` only lends its bytes, and a target that keeps them must show. */
   #cut(bytes: Uint8Array): Uint8Array[] {
     const cutting = this.#cutting;
     if (cutting.cut === "everywhere") return [...bytes].map((byte) => Uint8Array.of(byte));
     const at = cutting.cut === "once" ? cutting.cutAt - this.#saidBytes : 0;
-    if (at <= 0 || at >= bytes.length) return [bytes.slice()];
-    return [bytes.slice(0, at), bytes.slice(at)];
+    if (at <= 0 || at >= bytes.length) return [bytes];
+    return [bytes.subarray(0, at), bytes.subarray(at)];
   }
 
   async #expectLine(step: Step & { do: "expectLine" | "expectLines" }): Promise<void> {
