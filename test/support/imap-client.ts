@@ -25,6 +25,8 @@ const LITERAL_AT_END = /\{(\d+)\}$/;
 export class ImapClient {
   readonly link: Link;
   greeting = "";
+  /** The server said BYE (RFC 9051 §7.1.5). */
+  saidBye = false;
   #tag = 0;
 
   constructor(link: Link) {
@@ -48,6 +50,7 @@ export class ImapClient {
     const literals: Buffer[] = [];
     for (;;) {
       text += await this.link.line(timeoutMs);
+      if (text.startsWith("* BYE")) this.saidBye = true;
       const size = LITERAL_AT_END.exec(text)?.[1];
       if (size === undefined) return { text, literals };
       literals.push(await this.link.bytes(Number(size), timeoutMs));
