@@ -2,7 +2,7 @@
  * Tables, named as in madmail so that its databases are easy to bring over.
  * Times are whole seconds since 1970. What could trace a person is kept to the day: midnight UTC of that day.
  */
-import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** `first_login_at` of an account that was handed out but never used. */
 export const NEVER_LOGGED_IN = 1;
@@ -60,3 +60,15 @@ export const messageStats = sqliteTable("message_stats", {
   name: text("name").primaryKey(),
   count: integer("count").notNull().default(0),
 });
+
+/** Push tokens of users' devices: opaque, encrypted by the client to the notification service. */
+export const pushTokens = sqliteTable(
+  "push_tokens",
+  {
+    username: text("username").notNull(),
+    deviceToken: text("device_token").notNull(),
+    /** Day of the last time the device named it. */
+    updatedAt: integer("updated_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.username, table.deviceToken] })],
+);
