@@ -72,10 +72,10 @@ export class Receiver {
     this.#pendingBytes += bytes.length;
   }
 
-  /** Copies what is left of the last pushed chunk. */
+  /** Copies what is left of the last pushed chunk. (`slice` of a Buffer would not.) */
   keep(): void {
     const last = this.#chunks.at(-1);
-    if (last !== undefined) this.#chunks[this.#chunks.length - 1] = last.slice();
+    if (last !== undefined) this.#chunks[this.#chunks.length - 1] = new Uint8Array(last);
   }
 
   /** Forgets all: after STARTTLS nothing from before counts. */
@@ -155,7 +155,7 @@ export class Receiver {
 
   #nextLiteral(): Received | undefined {
     if (this.#pendingBytes < this.#leftBytes) return undefined;
-    const literal = this.#leftBytes === 0 ? EMPTY : this.#take(this.#leftBytes).slice();
+    const literal = this.#leftBytes === 0 ? EMPTY : new Uint8Array(this.#take(this.#leftBytes));
     if (literal.includes(0)) return this.#die("NUL in a literal");
     this.#parts.push(literal);
     this.#mode = "line";

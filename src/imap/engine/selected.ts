@@ -71,7 +71,9 @@ export class Selected {
       }
       return found;
     }
-    const beyond = set.some(({ from, to }) => (from === Infinity ? 0 : from) > this.count || (to !== Infinity && to > this.count));
+    const beyond = set.some(
+      ({ from, to }) => (from === Infinity ? 0 : from) > this.count || (to !== Infinity && to > this.count),
+    );
     if (beyond || (this.count === 0 && set.length > 0)) return undefined;
     for (const { from, to } of resolveSet(set, this.count)) {
       for (let sequence = from; sequence <= to; sequence++) found.push(this.uidAt(sequence));

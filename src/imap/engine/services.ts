@@ -59,6 +59,9 @@ export interface Transport {
   readonly peerAddress: string;
   readonly queuedBytes: number;
   write(bytes: Uint8Array): void;
+  /** Stops and resumes the client's input. */
+  pause(): void;
+  resume(): void;
   /** Sends `reply`, then TLS follows. */
   startTls(reply: Uint8Array): void;
   /** Sends what is queued, then hangs up. */

@@ -13,6 +13,9 @@ import type { Selected } from "./selected.ts";
 import type { DeflateCodec, ImapServices, ImapSettings, Transport } from "./services.ts";
 import { formatAstring } from "./text.ts";
 
+/** Gathered output above this leaves before the turn ends. */
+const TEXT_HIGH_BYTES = 64 * 1024;
+
 /** A tagged response without its tag: `OK Done`. undefined: it comes later, by a line handler. */
 export type Outcome = string | undefined;
 /** Takes the next line of the client whatever it says: a SASL answer, DONE. */
@@ -44,12 +47,13 @@ export class Session {
 
   /** Queues one response line; CRLF is added. @param line a unit per byte */
   send(line: string): void {
-    this.#text += `${line}\r\n`;
+    this.sendText(`${line}\r\n`);
   }
 
   /** Queues text that has its line ends. */
   sendText(text: string): void {
     this.#text += text;
+    if (this.#text.length > TEXT_HIGH_BYTES) this.flush();
   }
 
   /** Sends bytes behind all that is queued; leave them alone after. */
@@ -113,7 +117,7 @@ export class Session {
   /** Queues what changed in the selected mailbox. */
   news(expunges: boolean): void {
     const { selected, qresync, condstore } = this;
-    if (selected !== undefined) this.#text += selected.news({ expunges, qresync, condstore });
+    if (selected !== undefined) this.sendText(selected.news({ expunges, qresync, condstore }));
   }
 
   /** A mailbox name as it stands in responses. */
@@ -147,4 +151,3 @@ export class Session {
     this.drained();
   }
 }
-

@@ -57,7 +57,8 @@ export function parseInternalDate(text: string): number | undefined {
   if (match === null) return undefined;
   const [, day, month = "", year, hours, minutes, seconds, sign, zoneHours, zoneMinutes] = match;
   const dayMs = parseDate(`${Number(day)}-${month}-${year}`);
-  if (dayMs === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 60) return undefined;
+  if (dayMs === undefined || Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 60)
+    return undefined;
   const offsetMs = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60_000 * (sign === "-" ? -1 : 1);
   return dayMs + (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1000 - offsetMs;
 }

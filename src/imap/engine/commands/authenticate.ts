@@ -18,7 +18,8 @@ export const authenticate = command({
   run(session, { mechanism, initial }) {
     const refused = refuseInClear(session);
     if (refused !== undefined) return refused;
-    if (mechanism === "PLAIN") return initial === undefined ? ask(session, "", plain) : plain(session, initial);
+    if (mechanism === "PLAIN")
+      return initial === undefined ? ask(session, "", plain) : plain(session, initial);
     if (mechanism === "LOGIN") {
       return initial === undefined ? ask(session, "VXNlcm5hbWU6", loginName) : loginName(session, initial);
     }
@@ -31,7 +32,11 @@ function readInitial(text: string): string {
   return text === "=" ? "" : text;
 }
 
-function ask(session: Session, challenge: string, handler: (session: Session, line: string) => Outcome | Promise<Outcome>): Outcome {
+function ask(
+  session: Session,
+  challenge: string,
+  handler: (session: Session, line: string) => Outcome | Promise<Outcome>,
+): Outcome {
   session.lineHandler = handler;
   session.send(`+ ${challenge}`);
   return undefined;

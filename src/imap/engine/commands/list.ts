@@ -86,7 +86,12 @@ async function run(session: Session, wanted: Wanted): Promise<Outcome> {
   return "OK List completed";
 }
 
-function describe(name: string, existing: ReadonlySet<string>, subscribed: ReadonlySet<string>, wanted: Wanted): string[] {
+function describe(
+  name: string,
+  existing: ReadonlySet<string>,
+  subscribed: ReadonlySet<string>,
+  wanted: Wanted,
+): string[] {
   const attributes: string[] = [];
   if (!existing.has(name)) attributes.push("\\NonExistent", "\\Noselect");
   const wantsSubscribed = wanted.select.has("SUBSCRIBED") || wanted.returns.has("SUBSCRIBED");
@@ -111,7 +116,8 @@ function hasChild(name: string, names: ReadonlySet<string>): boolean {
 export function withParents(names: readonly string[]): Set<string> {
   const all = new Set<string>();
   for (const name of names) {
-    for (let at = name.indexOf(SEPARATOR); at > 0; at = name.indexOf(SEPARATOR, at + 1)) all.add(name.slice(0, at));
+    for (let at = name.indexOf(SEPARATOR); at > 0; at = name.indexOf(SEPARATOR, at + 1))
+      all.add(name.slice(0, at));
     all.add(name);
   }
   return all;

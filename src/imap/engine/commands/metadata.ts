@@ -42,7 +42,10 @@ export const getMetadata = command({
       if (value === undefined && !wanted.entries.includes(entry)) continue;
       const bytes = value === undefined ? undefined : utf8Bytes(value);
       if (bytes !== undefined && bytes.length > wanted.maxBytes) longest = Math.max(longest, bytes.length);
-      else shown.push(`${formatAstring(entry)} ${bytes === undefined ? "NIL" : `{${bytes.length}}\r\n${bytes}`}`);
+      else
+        shown.push(
+          `${formatAstring(entry)} ${bytes === undefined ? "NIL" : `{${bytes.length}}\r\n${bytes}`}`,
+        );
     }
     if (shown.length > 0) session.send(`* METADATA ${quote(wanted.mailboxOut)} (${shown.join(" ")})`);
     const code = longest > 0 ? `[METADATA LONGENTRIES ${longest}] ` : "";
@@ -102,7 +105,8 @@ function readOptions(args: Args, options: { maxBytes: number; depth: number }): 
     const option = args.word();
     args.space();
     if (option === "MAXSIZE") options.maxBytes = args.number();
-    else if (option === "DEPTH") options.depth = args.take("infinity") ? Number.POSITIVE_INFINITY : args.number(1);
+    else if (option === "DEPTH")
+      options.depth = args.take("infinity") ? Number.POSITIVE_INFINITY : args.number(1);
     else args.fail("unknown option");
   });
 }

@@ -87,7 +87,6 @@ async function open(session: Session, wanted: Wanted, readOnly: boolean): Promis
   return readOnly ? "OK [READ-ONLY] Examine completed" : "OK [READ-WRITE] Select completed";
 }
 
-
 function describe(session: Session, selected: Selected): void {
   const { mailbox, readOnly } = selected;
   const permanent = readOnly ? "" : [SYSTEM_FLAGS, ...mailbox.keywords, "\\*"].join(" ");
