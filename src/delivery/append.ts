@@ -6,7 +6,7 @@ import type { Address } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { refuse, type Verdict } from "../core/verdict.ts";
 import type { Log } from "../log/events.ts";
-import type { MessageScanner } from "../pgp/facts.ts";
+import { createMessageScanner } from "../pgp/scanner.ts";
 import { admit } from "../policy/admit.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import type { MailStore, SealedMessage } from "../storage/store.ts";
@@ -33,7 +33,6 @@ export interface AppendParts {
   settings: DoorSettings;
   store: Pick<MailStore, "spool" | "account">;
   accounts: Pick<AccountLookup, "quotaBytes">;
-  newScanner(): MessageScanner;
   log: Log;
   clock: Clock;
 }
@@ -63,7 +62,7 @@ export class AppendDoor {
     const { store } = this.#parts;
     const bytesMax = this.#bytesMax;
     const reception = new Reception({
-      scanner: this.#parts.newScanner(),
+      scanner: createMessageScanner(),
       spool: (options) => store.spool(options),
       rewrite: (header) => header,
       bytesMax,

@@ -1,7 +1,9 @@
 import { expect, test } from "bun:test";
 import { parseAddress, parseDomain } from "../core/address.ts";
-import { fromLatin1, toLatin1 } from "../core/bytes.ts";
-import { type BounceReport, bounceBytes, composeBounce } from "./bounce.ts";
+import { concat, fromLatin1, toLatin1 } from "../core/bytes.ts";
+import { admit } from "../policy/admit.ts";
+import { createMessageScanner } from "../pgp/scanner.ts";
+import { type BounceReport, composeBounce } from "./bounce.ts";
 
 function bounce(over: Partial<BounceReport> = {}): string {
   const domain = parseDomain("relay.test");
@@ -20,7 +22,7 @@ function bounce(over: Partial<BounceReport> = {}): string {
     ...over,
   });
   expect(toLatin1(message.header)).toEndWith("\r\n\r\n");
-  return toLatin1(bounceBytes(message));
+  return toLatin1(concat([message.header, message.body]));
 }
 
 test("a report is, to the letter, what clients and peers' filters know", () => {
@@ -105,3 +107,13 @@ for (const [name, header, want] of idRows) {
     expect(part).toEndWith("\r\n--report-0a-b--\r\n");
   });
 }
+
+test("a relay like this one takes the report as a bounce from outside", () => {
+  const bytes = fromLatin1(bounce());
+  const scanner = createMessageScanner();
+  scanner.write(bytes);
+  const message = scanner.end();
+  expect(message.received).toEqual({ kind: "bounce" });
+  const facts = { bytes: bytes.length, bytesMax: 1_000_000, message, isLocal: () => false };
+  expect(admit(facts, { via: "smtp", login: null, sender: null })).toEqual({ do: "accept" });
+});

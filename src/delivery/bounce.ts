@@ -5,11 +5,12 @@
  * Its envelope sender is always null, so no report ever causes another (RFC 5321 §6.1).
  */
 import type { Address, Domain } from "../core/address.ts";
-import { concat, fromUtf8, toLatin1 } from "../core/bytes.ts";
+import { fromUtf8 } from "../core/bytes.ts";
 import { type Refusal, refusals } from "../core/verdict.ts";
+import { fieldText, findField, parseFields } from "../mime/header.ts";
 
-/** RFC 5322 §2.1.1: longest line. A longer Message-ID is left out. */
-const LINE_MAX_CHARS = 998;
+/** What fits on one line with the field's name (RFC 5322 §2.1.1). A longer Message-ID is left out. */
+const MESSAGE_ID_MAX_CHARS = 980;
 
 export interface FailedRecipient {
   recipient: Address;
@@ -80,11 +81,6 @@ export function composeBounce(report: BounceReport): ComposedMessage {
   return { header: fromUtf8(`${header.join("\r\n")}\r\n\r\n`), body: fromUtf8(body.join("\r\n")) };
 }
 
-/** The report as one piece. */
-export function bounceBytes(message: ComposedMessage): Uint8Array {
-  return concat([message.header, message.body]);
-}
-
 /** RFC 3464 §2.3, with the blank line that ends a group. */
 function statusFields({ recipient, why }: FailedRecipient): string[] {
   return [
@@ -103,10 +99,10 @@ function diagnostic(why: Refusal): string {
 
 /** The Message-ID line, unfolded; nothing when there is none fit to be repeated. */
 function messageIdField(header: Uint8Array): string[] {
-  const found = /^message-id:((?:[^\r\n]|\r\n[ \t])*)/im.exec(toLatin1(header))?.[1];
-  const id = found?.replaceAll("\r\n", "").trim();
-  if (id === undefined || !/^<[\x21-\x7e]+>$/.test(id) || id.length > LINE_MAX_CHARS) return [];
-  return [`Message-ID: ${id}`];
+  const field = findField(parseFields(header), "message-id");
+  if (field === undefined) return [];
+  const id = fieldText(header, field);
+  return /^<[\x21-\x7e]+>$/.test(id) && id.length <= MESSAGE_ID_MAX_CHARS ? [`Message-ID: ${id}`] : [];
 }
 
 /** RFC 5322 §3.3, always in UTC. */

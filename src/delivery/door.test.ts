@@ -4,7 +4,7 @@ import { concat, fromLatin1, toLatin1 } from "../core/bytes.ts";
 import { ManualClock } from "../core/clock.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Event, Log } from "../log/events.ts";
-import type { MessageFacts, MessageKind, MessageScanner } from "../pgp/facts.ts";
+import { armor, fakePackets, pgpMime, secureJoinRequest } from "../pgp/fixtures.test-help.ts";
 import {
   type DeliveryTarget,
   type MailAccount,
@@ -32,38 +32,6 @@ const carol = address("carol@relay.test");
 const gone = address("gone@relay.test");
 const bad = address("bad@relay.test");
 const stranger = address("stranger@peer.test");
-
-/** Calls a body that begins with "ENC" encrypted, nothing else. */
-class FakeScanner implements MessageScanner {
-  header: Uint8Array | undefined;
-  #seen: Uint8Array[] = [];
-
-  write(chunk: Uint8Array): void {
-    this.#seen.push(chunk.slice());
-    if (this.header !== undefined) return;
-    const all = concat(this.#seen);
-    const end = toLatin1(all).indexOf("\r\n\r\n");
-    if (end >= 0) this.header = all.slice(0, end + 4);
-  }
-
-  end(): MessageFacts {
-    const text = toLatin1(concat(this.#seen));
-    const body = text.slice(this.header?.length ?? text.length);
-    const kind: MessageKind = body.startsWith("ENC")
-      ? { kind: "encrypted" }
-      : { kind: "cleartext", flaw: "notMultipartEncrypted" };
-    const from = [...text.matchAll(/^From: (.*)\r$/gm)].map((m) => m[1] ?? "");
-    return {
-      submitted: kind,
-      received: kind,
-      from,
-      fromFieldCount: from.length,
-      receivedCount: 0,
-      headerComplete: this.header !== undefined,
-      headerMalformed: false,
-    };
-  }
-}
 
 /** Mailboxes as lists of texts. */
 class FakeStore {
@@ -173,15 +141,24 @@ function world(): World {
     blocked: (a: Address) => a === bad,
     quotaBytes: (a: Address) => quotas.get(a) ?? 0,
   };
-  const mark = (name: string) => (header: Uint8Array) =>
-    fromLatin1(`X-Clean: ${name}\r\n${toLatin1(header)}`);
-  const rewriting = { cleanSubmitted: mark("submitted"), cleanInbound: mark("inbound") };
-  const parts = { settings, store, accounts, newScanner: () => new FakeScanner(), rewriting, log, clock };
+  const parts = { settings, store, accounts, log, clock };
   return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas };
 }
 
-const message = (from: string, body = "ENC body\r\n") =>
-  `From: ${from}\r\nMessage-ID: <m1@localhost>\r\n\r\n${body}`;
+const TRACES = "Received: from phone by relay\r\nAuthentication-Results: relay; dkim=pass\r\n";
+const X_MAILER = "X-Mailer: phone 1.0\r\n";
+const PLAIN = "From: <alice@relay.test>\r\n\r\nhello\r\n";
+
+function message(from: string, dataBytes = 100, more = ""): string {
+  const extraHeader = TRACES + X_MAILER + more;
+  const armored = armor(fakePackets(dataBytes));
+  return pgpMime({ armored, from, messageId: "m1@localhost", subject: "secret", extraHeader });
+}
+/** As a message by a user of ours is stored. */
+function cleaned(text: string): string {
+  return text.replace(TRACES, "").replace(X_MAILER, "").replace("Subject: secret", "Subject: [...]");
+}
+
 const submission = (...recipients: Address[]): Envelope => ({
   via: "submission",
   login: alice,
@@ -212,8 +189,7 @@ test("a submission is delivered to each recipient once, its header cleaned", asy
   const w = world();
   const text = message("alice@relay.test");
   expect(await send(w, submission(bob, carol, bob, alice), text)).toEqual({ do: "accept" });
-  for (const user of [alice, bob, carol])
-    expect(w.store.texts(user)).toEqual([`X-Clean: submitted\r\n${text}`]);
+  for (const user of [alice, bob, carol]) expect(w.store.texts(user)).toEqual([cleaned(text)]);
   expect(w.events).toEqual([
     { kind: "messageAccepted", via: "submission", bytes: text.length, recipients: 3 },
   ]);
@@ -225,7 +201,7 @@ test("a message is stored alike wherever it is cut", async () => {
   for (let cut = 0; cut <= text.length; cut++) {
     const w = world();
     expect(await send(w, submission(bob), text, cut)).toEqual({ do: "accept" });
-    expect(w.store.texts(bob)).toEqual([`X-Clean: submitted\r\n${text}`]);
+    expect(w.store.texts(bob)).toEqual([cleaned(text)]);
   }
 });
 
@@ -239,18 +215,24 @@ test("a message is stored alike byte by byte", async () => {
     intake.write(borrowed);
   }
   expect(await intake.finish()).toEqual({ do: "accept" });
-  expect(w.store.texts(bob)).toEqual([`X-Clean: submitted\r\n${text}`]);
+  expect(w.store.texts(bob)).toEqual([cleaned(text)]);
+});
+
+test("a Secure-Join request passes though it is clear text", async () => {
+  const w = world();
+  expect(await send(w, submission(bob), secureJoinRequest())).toEqual({ do: "accept" });
+  expect(w.store.texts(bob)).toEqual([secureJoinRequest()]);
 });
 
 test("mail from outside gets the inbound cleaning", async () => {
   const w = world();
   expect(await send(w, inbound(bob), message("stranger@peer.test"))).toEqual({ do: "accept" });
-  expect(w.store.texts(bob)[0]).toStartWith("X-Clean: inbound\r\n");
+  expect(w.store.texts(bob)).toEqual([message("stranger@peer.test").replace(TRACES, "")]);
 });
 
 test("what admission refuses is stored nowhere and counted by its reason", async () => {
   const w = world();
-  const verdict = await send(w, submission(bob), message("alice@relay.test", "hello\r\n"));
+  const verdict = await send(w, submission(bob), PLAIN);
   expect(verdict).toEqual({ do: "refuse", why: "encryptionNeeded" });
   expect(w.store.texts(bob)).toEqual([]);
   expect(w.events).toEqual([{ kind: "messageRefused", via: "submission", why: "encryptionNeeded" }]);
@@ -265,11 +247,16 @@ test("what admission drops is stored nowhere", async () => {
 
 test("a message of exactly the largest size passes, one byte more does not", async () => {
   const w = world();
-  const frame = message("alice@relay.test", "ENC").length;
-  const fits = message("alice@relay.test", `ENC${"x".repeat(10_000 - frame)}`);
+  const padding = 10_000 - message("alice@relay.test").length;
+  const padded = (bytes: number) => message("alice@relay.test", 100, `X-Pad: ${"x".repeat(bytes - 9)}\r\n`);
+  const fits = padded(padding);
+  expect(fits).toHaveLength(10_000);
   expect(await send(w, submission(bob), fits)).toEqual({ do: "accept" });
-  expect(await send(w, submission(bob), `${fits}x`)).toEqual({ do: "refuse", why: "messageTooBig" });
-  expect(await send(w, submission(bob), `${fits}x`, 500)).toEqual({ do: "refuse", why: "messageTooBig" });
+  expect(await send(w, submission(bob), padded(padding + 1))).toEqual({ do: "refuse", why: "messageTooBig" });
+  expect(await send(w, submission(bob), padded(padding + 1), 500)).toEqual({
+    do: "refuse",
+    why: "messageTooBig",
+  });
   expect(w.store.texts(bob)).toHaveLength(1);
 });
 
@@ -361,7 +348,7 @@ test("a report that can't be stored does not undo the delivery", async () => {
 test("quota: as much as the limit passes, one byte more is refused when it is the only mailbox", async () => {
   const w = world();
   const text = message("alice@relay.test");
-  const stored = `X-Clean: submitted\r\n${text}`.length;
+  const stored = cleaned(text).length;
   w.quotas.set(bob, 2 * stored);
   expect(await send(w, submission(bob), text)).toEqual({ do: "accept" });
   expect(await send(w, submission(bob), text)).toEqual({ do: "accept" });
@@ -372,14 +359,14 @@ test("quota: as much as the limit passes, one byte more is refused when it is th
 test("quota: mail older than a day makes way, younger mail never", async () => {
   const w = world();
   const text = message("alice@relay.test");
-  w.quotas.set(bob, 2 * `X-Clean: submitted\r\n${text}`.length);
-  w.store.put(bob, "old".repeat(30));
+  w.quotas.set(bob, 2 * cleaned(text).length);
+  w.store.put(bob, "o".repeat(cleaned(text).length));
   w.clock.advance(DAY_MS - 1);
   w.store.put(bob, "young");
   expect(await send(w, submission(bob), text)).toEqual({ do: "refuse", why: "mailboxFull" });
   w.clock.advance(2);
   expect(await send(w, submission(bob), text)).toEqual({ do: "accept" });
-  expect(w.store.texts(bob)).toEqual(["young", `X-Clean: submitted\r\n${text}`]);
+  expect(w.store.texts(bob)).toEqual(["young", cleaned(text)]);
 });
 
 test("quota: a message that never fits expires nothing", async () => {
@@ -407,7 +394,7 @@ test("quota: one full mailbox does not fail the others; its message comes back a
 test("quota: messages side by side do not share one gap", async () => {
   const w = world();
   const text = message("alice@relay.test");
-  w.quotas.set(bob, `X-Clean: submitted\r\n${text}`.length);
+  w.quotas.set(bob, cleaned(text).length);
   const verdicts = await Promise.all(
     [1, 2, 3].map(() => {
       const intake = w.door.open(submission(bob));
@@ -424,7 +411,7 @@ test("quota: messages side by side do not share one gap", async () => {
 test("quota: an account that can't be loaded is a temporary refusal and keeps no reservation", async () => {
   const w = world();
   const text = message("alice@relay.test");
-  w.quotas.set(bob, `X-Clean: submitted\r\n${text}`.length);
+  w.quotas.set(bob, cleaned(text).length);
   w.quotas.set(carol, 1000);
   const account = w.store.account.bind(w.store);
   w.store.account = (user) =>
@@ -515,14 +502,14 @@ test("APPEND hands over the message as it came, whoever wrote it", async () => {
   const { verdict, message: sealed } = await append(w, text);
   expect(verdict).toEqual({ do: "accept" });
   expect((sealed as SealedMessage & { text: string }).text).toBe(text);
-  expect(toLatin1(sealed?.header ?? new Uint8Array(0))).toBe(text.slice(0, text.indexOf("ENC")));
+  expect(toLatin1(sealed?.header ?? new Uint8Array(0))).toBe(text.slice(0, text.indexOf("\r\n\r\n") + 4));
   sealed?.discard();
   expect(w.store.openSpools).toBe(0);
 });
 
 const appendRows: readonly [name: string, text: string, quota: number, want: string][] = [
-  ["plain text", message("alice@relay.test", "hello\r\n"), 0, "encryptionNeeded"],
-  ["a message too big", message("alice@relay.test", `ENC${"x".repeat(10_000)}`), 0, "messageTooBig"],
+  ["plain text", PLAIN, 0, "encryptionNeeded"],
+  ["a message too big", message("alice@relay.test", 10_000), 0, "messageTooBig"],
   ["a message without header end", "From: a@b.test\r\n", 0, "malformedMessage"],
   ["a message over quota", message("alice@relay.test"), 10, "mailboxFull"],
 ];

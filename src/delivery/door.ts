@@ -10,7 +10,8 @@ import { type Address, type Domain, domainOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { accept, type Refusal, refuse, type Verdict } from "../core/verdict.ts";
 import type { Log } from "../log/events.ts";
-import type { MessageScanner } from "../pgp/facts.ts";
+import { cleanDelivered, cleanSubmitted } from "../mime/clean.ts";
+import { createMessageScanner } from "../pgp/scanner.ts";
 import { admit } from "../policy/admit.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { type AccountLookup, judgeRecipient, sortRecipients } from "../policy/recipient.ts";
@@ -32,20 +33,10 @@ export interface DoorSettings {
   };
 }
 
-/** Header block in, header block to be stored out; both with their blank line. */
-export interface HeaderRewriting {
-  /** Takes off what tells about the sender's device and network, hides the subject. */
-  cleanSubmitted(header: Uint8Array): Uint8Array;
-  /** Takes off traces and results of the way here. */
-  cleanInbound(header: Uint8Array): Uint8Array;
-}
-
 export interface DoorParts {
   settings: DoorSettings;
   store: Pick<MailStore, "spool" | "deliver" | "account">;
   accounts: AccountLookup;
-  newScanner(): MessageScanner;
-  rewriting: HeaderRewriting;
   log: Log;
   clock: Clock;
 }
@@ -95,13 +86,11 @@ export class Door implements MailDoor {
   }
 
   open(envelope: Envelope): Intake {
-    const { store, rewriting } = this.#parts;
     if (envelope.login !== null) this.#sendRate.count(envelope.login);
     const reception = new Reception({
-      scanner: this.#parts.newScanner(),
-      spool: (options) => store.spool(options),
-      rewrite: (header) =>
-        envelope.via === "submission" ? rewriting.cleanSubmitted(header) : rewriting.cleanInbound(header),
+      scanner: createMessageScanner(),
+      spool: (options) => this.#parts.store.spool(options),
+      rewrite: envelope.via === "submission" ? cleanSubmission : cleanDelivered,
       bytesMax: this.messageMaxBytes,
     });
     return new DoorIntake(this.#parts, this.#room, this.#isLocal, this.messageMaxBytes, envelope, reception);
@@ -263,6 +252,11 @@ class DoorIntake implements Intake {
   #drop(why: Refusal): void {
     this.#parts.log.emit({ kind: "messageDropped", via: this.#envelope.via, why });
   }
+}
+
+/** Marks of a way here that a client put in itself would deceive its peers. */
+function cleanSubmission(header: Uint8Array): Uint8Array {
+  return cleanDelivered(cleanSubmitted(header));
 }
 
 function sendRateOf({ limits }: DoorSettings): { perMinute: number; burst: number } {

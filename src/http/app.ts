@@ -12,7 +12,8 @@ import favicon from "../../web/favicon.svg" with { type: "text" };
 import type { Address, Domain } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
-import { networkKey, RateLimiter } from "../policy/rate.ts";
+import { networkOf } from "../net/connection-limits.ts";
+import { RateLimiter } from "../policy/rate.ts";
 import { autoconfigXml } from "./autoconfig.ts";
 import { readBody } from "./body.ts";
 import { dcaccountLink, dcloginLink, type ServicePorts } from "./links.ts";
@@ -149,7 +150,7 @@ export function createApp(parts: AppParts): Hono {
 }
 
 async function createAccount(c: Context, parts: AppParts, limiter: RateLimiter): Promise<Response> {
-  const network = networkKey(parts.peerAddress(c.req.raw));
+  const network = networkOf(parts.peerAddress(c.req.raw));
   if (!limiter.take(network)) {
     c.header("Retry-After", String(Math.max(1, Math.ceil(limiter.waitMs(network) / 1000))));
     return refuseAccount(c, parts, "tooMany");

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { ManualClock } from "../core/clock.ts";
-import { networkKey, RateLimiter } from "./rate.ts";
+import { RateLimiter } from "./rate.ts";
 
 test("take() lets a burst through, then one per interval", () => {
   const clock = new ManualClock();
@@ -59,18 +59,3 @@ test("memory is bounded, and idle keys leave first", () => {
   expect(limiter.size).toBe(1500);
   expect(limiter.allows("more4999")).toBe(false);
 });
-
-const keys: readonly [address: string, want: string][] = [
-  ["192.0.2.7", "192.0.2.7"],
-  ["::ffff:192.0.2.7", "192.0.2.7"],
-  ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
-  ["2001:0DB8:0001:0002::1", "2001:db8:1:2::/64"],
-  ["2001:db8::1", "2001:db8:0:0::/64"],
-  ["::1", "0:0:0:0::/64"],
-  ["[fe80::1%eth0]", "fe80:0:0:0::/64"],
-];
-for (const [address, want] of keys) {
-  test(`networkKey() makes ${want} of ${address}`, () => {
-    expect(networkKey(address)).toBe(want);
-  });
-}

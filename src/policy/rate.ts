@@ -86,21 +86,3 @@ export class RateLimiter {
     }
   }
 }
-
-/** The key for an IP address: IPv4 as it is, of IPv6 the /64, since one machine has that many for itself. */
-export function networkKey(address: string): string {
-  const text = address.replace(/^\[|\]$/g, "").replace(/%.*$/, "");
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(text)?.[1];
-  if (mapped !== undefined) return mapped;
-  if (!text.includes(":")) return text;
-  const [head = "", tail] = text.toLowerCase().split("::", 2);
-  const groups = head === "" ? [] : head.split(":");
-  // Behind "::" come zeros and then the rest; only what reaches into the first four groups matters.
-  const rest = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - groups.length - rest.length);
-  const all = [...groups, ...Array.from({ length: zeros }, () => "0"), ...rest];
-  return `${all
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ""))
-    .join(":")}::/64`;
-}
