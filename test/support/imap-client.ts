@@ -94,6 +94,15 @@ export class ImapClient {
     return answer;
   }
 
+  /** A command whose answer is only counted, for measurements. @returns bytes of the answer */
+  async drain(text: string): Promise<number> {
+    const tag = this.send(text);
+    const bytes = await this.link.skipPast(Buffer.from(`\r\n${tag} `));
+    const status = await this.link.line();
+    if (!status.startsWith("OK")) throw new Error(`${text.split(" ")[0]} answered ${status}`);
+    return bytes;
+  }
+
   login(user: string, password: string): Promise<ImapAnswer> {
     return this.command(`LOGIN ${quote(user)} ${quote(password)}`);
   }

@@ -167,6 +167,23 @@ export class Link {
     return this.#read(count, timeoutMs);
   }
 
+  /** Throws bytes away up to and with `marker`, without making text of them. @returns how many */
+  async skipPast(marker: Uint8Array, timeoutMs = this.#readTimeoutMs): Promise<number> {
+    const from = this.received - (this.#end - this.#start);
+    for (;;) {
+      const held = this.#buffer.subarray(this.#start, this.#end);
+      const at = held.indexOf(marker);
+      if (at >= 0) {
+        this.#start += at + marker.length;
+        return this.received - (this.#end - this.#start) - from;
+      }
+      // The marker may stand across two chunks: its head stays.
+      const keep = Math.min(held.length, marker.length - 1);
+      this.#start = this.#end - keep;
+      await this.#more(keep, timeoutMs);
+    }
+  }
+
   /** Closes at once; pending reads fail. */
   close(): void {
     this.#socket?.end();
@@ -218,6 +235,12 @@ export class Link {
     this.#buffer = next;
     this.#start = 0;
     this.#end = held;
+  }
+
+  /** Resolves when more than `held` unread bytes are there; they stay unread. */
+  async #more(held: number, timeoutMs: number): Promise<void> {
+    const bytes = await this.#read(held + 1, timeoutMs);
+    this.#start -= bytes.length;
   }
 
   #read(count: number, timeoutMs: number): Promise<Buffer> {
