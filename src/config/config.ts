@@ -38,7 +38,7 @@ export interface ConfigOverrides {
  * @param baseDir what a relative path in the file is relative to: the file's directory
  * @throws {ConfigError} on contradictions
  */
-export function resolveConfig(file: ConfigFile, baseDir: string, overrides: ConfigOverrides = {}): Config {
+export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: ConfigOverrides = {}): Config {
   const first = file.domains?.[0] ?? file.hostname;
   const hostname = parseDomain(file.hostname ?? first ?? "");
   const domains = (file.domains ?? [first ?? ""]).flatMap((d) => parseDomain(d) ?? []);

@@ -30,7 +30,8 @@ const addresses: readonly [input: string, want: string | undefined][] = [
 ];
 describe("parseAddress()", () => {
   for (const [input, want] of addresses) {
-    test(`${JSON.stringify(input)} is ${want ?? "no address"}`, () => expect<unknown>(parseAddress(input)).toBe(want));
+    test(`${JSON.stringify(input)} is ${want ?? "no address"}`, () =>
+      expect<unknown>(parseAddress(input)).toBe(want));
   }
 });
 

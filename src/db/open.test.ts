@@ -93,7 +93,9 @@ describe("openDatabase()", () => {
     const error = faultOf(() => openDatabase(path));
     expect(error.fault).toBe("tooNew");
     expect(error.message).toContain("newer version");
-    const last = new Database(path).query("SELECT hash FROM __drizzle_migrations ORDER BY created_at DESC").get();
+    const last = new Database(path)
+      .query("SELECT hash FROM __drizzle_migrations ORDER BY created_at DESC")
+      .get();
     expect(last).toEqual({ hash: "future" });
   });
 });

@@ -20,7 +20,7 @@ const bob = "bob@example.org" as Address;
 const account = { hash: "h", loggedIn: true };
 
 function configOf(accounts: Record<string, unknown> = {}): Config {
-  return resolveConfig(configSchema.parse({ domains: ["example.org"], state_dir: root, accounts }));
+  return resolveConfig(configSchema.parse({ domains: ["example.org"], state_dir: root, accounts }), root);
 }
 
 class Memory implements Log {
