@@ -122,6 +122,7 @@ interface World {
   clock: ManualClock;
   events: Event[];
   quotas: Map<Address, number>;
+  totals: Record<string, number>;
 }
 
 const settings: DoorSettings = {
@@ -141,8 +142,12 @@ function world(): World {
     blocked: (a: Address) => a === bad,
     quotaBytes: (a: Address) => quotas.get(a) ?? 0,
   };
-  const parts = { settings, store, accounts, log, clock };
-  return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas };
+  const totals: Record<string, number> = {};
+  const counters = {
+    add: (name: string, count = 1) => void (totals[name] = (totals[name] ?? 0) + count),
+  };
+  const parts = { settings, store, accounts, counters, log, clock };
+  return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas, totals };
 }
 
 const TRACES = "Received: from phone by relay\r\nAuthentication-Results: relay; dkim=pass\r\n";
@@ -194,6 +199,7 @@ test("a submission is delivered to each recipient once, its header cleaned", asy
     { kind: "messageAccepted", via: "submission", bytes: text.length, recipients: 3 },
   ]);
   expect(w.store.loads).toBe(0);
+  expect(w.totals).toEqual({ sent_messages: 1, received_messages: 3 });
 });
 
 test("a message is stored alike wherever it is cut", async () => {
@@ -228,6 +234,7 @@ test("mail from outside gets the inbound cleaning", async () => {
   const w = world();
   expect(await send(w, inbound(bob), message("stranger@peer.test"))).toEqual({ do: "accept" });
   expect(w.store.texts(bob)).toEqual([message("stranger@peer.test").replace(TRACES, "")]);
+  expect(w.totals).toEqual({ received_messages: 1 });
 });
 
 test("what admission refuses is stored nowhere and counted by its reason", async () => {
@@ -236,6 +243,7 @@ test("what admission refuses is stored nowhere and counted by its reason", async
   expect(verdict).toEqual({ do: "refuse", why: "encryptionNeeded" });
   expect(w.store.texts(bob)).toEqual([]);
   expect(w.events).toEqual([{ kind: "messageRefused", via: "submission", why: "encryptionNeeded" }]);
+  expect(w.totals).toEqual({});
 });
 
 test("what admission drops is stored nowhere", async () => {

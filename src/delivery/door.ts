@@ -33,10 +33,17 @@ export interface DoorSettings {
   };
 }
 
+/** Totals that survive restarts. */
+export interface MailCounters {
+  /** `received_messages` counts copies in mailboxes, `sent_messages` messages of our users. */
+  add(name: "sent_messages" | "received_messages", count?: number): void;
+}
+
 export interface DoorParts {
   settings: DoorSettings;
   store: Pick<MailStore, "spool" | "deliver" | "account">;
   accounts: AccountLookup;
+  counters: MailCounters;
   log: Log;
   clock: Clock;
 }
@@ -156,7 +163,7 @@ class DoorIntake implements Intake {
   }
 
   async #judgeAndDeliver(): Promise<Verdict> {
-    const { accounts, log } = this.#parts;
+    const { accounts, counters, log } = this.#parts;
     const { via, recipients } = this.#envelope;
     if (this.#aborted) return refuse("storageFailed");
     const verdict = this.#admit();
@@ -175,6 +182,8 @@ class DoorIntake implements Intake {
     } finally {
       room.release();
     }
+    if (via === "submission") counters.add("sent_messages");
+    counters.add("received_messages", room.fits.length);
     log.emit({ kind: "messageAccepted", via, bytes: this.#reception.bytes, recipients: room.fits.length });
     if (unknown.length + room.full.length > 0) {
       await this.#tellFailures(message.header, [
