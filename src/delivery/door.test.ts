@@ -310,6 +310,26 @@ test("a fault of our own is a temporary refusal and an internal fault", async ()
   expect(w.events[0]?.kind).toBe("internalFault");
 });
 
+test("a spool that can't be thrown away does not change the verdict", async () => {
+  const w = world();
+  const spool = w.store.spool.bind(w.store);
+  w.store.spool = (options) => ({
+    ...spool(options),
+    discard: () => {
+      throw new StorageError("failed", "as told");
+    },
+  });
+  const intake = w.door.open(submission(bob));
+  intake.write(fromLatin1(message("alice@relay.test")));
+  expect(await intake.finish()).toEqual({ do: "accept" });
+  expect(w.store.texts(bob)).toHaveLength(1);
+  const tooBig = w.door.open(submission(bob));
+  tooBig.write(fromLatin1(message("alice@relay.test")));
+  tooBig.write(new Uint8Array(20_000));
+  tooBig.abort();
+  expect((await tooBig.finish()).do).toBe("refuse");
+});
+
 test("nobody of the recipients exists: the submitting user hears it, the outside does not", async () => {
   const w = world();
   expect(await send(w, submission(gone, bad), message("alice@relay.test"))).toEqual({

@@ -157,8 +157,9 @@ class DoorIntake implements Intake {
     }
     this.#reception.discard();
     const { log } = this.#parts;
-    if (verdict.do === "refuse")
+    if (verdict.do === "refuse") {
       log.emit({ kind: "messageRefused", via: this.#envelope.via, why: verdict.why });
+    }
     return verdict;
   }
 
@@ -247,13 +248,14 @@ class DoorIntake implements Intake {
       id: crypto.randomUUID(),
     });
     const spool = store.spool({ maxBytes: header.length + body.length });
+    let message: SealedMessage | undefined;
     try {
       spool.write(header);
       spool.write(body);
-      const report = spool.seal(header);
-      await this.#deliver(report, [to]);
-      report.discard();
+      message = spool.seal(header);
+      await this.#deliver(message, [to]);
     } finally {
+      message?.discard();
       spool.discard();
     }
   }
