@@ -298,7 +298,7 @@ for (const [fault, where, want] of storageRows) {
     const verdict = await send(w, submission(bob), message("alice@relay.test"));
     expect(verdict).toEqual({ do: "refuse", why: want as never });
     expect(w.store.texts(bob)).toEqual([]);
-    expect(w.events.map((event) => event.kind)).toEqual(["storageTrouble", "messageRefused"]);
+    expect(w.events).toEqual([{ kind: "messageRefused", via: "submission", why: want as never }]);
   });
 }
 
@@ -370,7 +370,7 @@ test("a report that can't be stored does not undo the delivery", async () => {
   };
   expect(await send(w, submission(bob, gone), message("alice@relay.test"))).toEqual({ do: "accept" });
   expect(w.store.texts(bob)).toHaveLength(1);
-  expect(w.events.at(-1)).toEqual({ kind: "storageTrouble", what: "delivery report: full" });
+  expect(w.events.at(-1)).toEqual({ kind: "storageTrouble", what: "delivery report lost: storageFull" });
 });
 
 test("quota: as much as the limit passes, one byte more is refused when it is the only mailbox", async () => {

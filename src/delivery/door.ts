@@ -229,7 +229,9 @@ class DoorIntake implements Intake {
       await this.#deliverReport(login, originalHeader, failures);
     } catch (error) {
       // The message itself is delivered and stays accepted; only the report is lost.
-      storageRefusal(error, "delivery report", this.#parts.log);
+      const { log } = this.#parts;
+      const why = storageRefusal(error, "delivery report", log);
+      log.emit({ kind: "storageTrouble", what: `delivery report lost: ${why}` });
     }
   }
 
@@ -274,13 +276,12 @@ function sendRateOf({ limits }: DoorSettings): { perMinute: number; burst: numbe
   return { perMinute: limits.send_per_minute, burst: limits.send_burst };
 }
 
-/** The answer for what storage threw; logs it. Anything else thrown is a bug here and told as such. */
+/** The answer for what storage threw, which storage has told the log. Anything else thrown is a bug here. */
 export function storageRefusal(error: unknown, where: string, log: Log): Refusal {
   if (!(error instanceof StorageError)) {
     log.emit({ kind: "internalFault", where, error });
     return "storageFailed";
   }
   if (error.fault === "tooBig") return "messageTooBig";
-  log.emit({ kind: "storageTrouble", what: `${where}: ${error.fault}` });
   return error.fault === "full" ? "storageFull" : "storageFailed";
 }
