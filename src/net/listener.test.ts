@@ -320,7 +320,7 @@ describe("listen()", () => {
     await client.closed.promise;
     expect(log.kinds()).toEqual(["tlsFailed"]);
     expect(toys.length).toBe(0);
-    expect(listener.connections).toBe(0);
+    while (listener.connections > 0) await new Promise(setImmediate);
     const next = await tlsClient(listener);
     expect(await next.line()).toBe("* hello\r\n");
   });
@@ -618,6 +618,15 @@ describe("listen()", () => {
       ["(shutdown)", "(closed)"],
       ["(shutdown)", "(closed)"],
     ]);
+  });
+
+  test("IPv4 and IPv6 share a port number, and peers show as what they are", async () => {
+    const four = await serve({ address: { host: "0.0.0.0", port: 0 } });
+    const six = await serve({ address: { host: "::", port: four.listener.port } });
+    await plainClient(four.listener).line();
+    await plainClient(six.listener, { host: "::1" }).line();
+    expect(four.toys[0]?.connection.peer.address).toBe("127.0.0.1");
+    expect(six.toys[0]?.connection.peer.address).toBe("::1");
   });
 
   test("a taken port is explained to the operator", async () => {
