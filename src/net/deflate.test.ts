@@ -92,6 +92,24 @@ describe("DeflateStream.inflate()", () => {
     }
   });
 
+  test("bytes read ahead of a stored block survive a cut", () => {
+    // Few symbols give the end of block a short code, so that whole bytes are read ahead when it is found; noise
+    // follows as a stored block whose length is not zero.
+    for (let symbols = 3; symbols < 12; symbols++) {
+      for (let skew = 0; skew < 8; skew++) {
+        const few = Buffer.from(
+          Array.from({ length: 127 }, (_, i) => 97 + ((i * i + (i >> skew)) % symbols)),
+        );
+        const text = Buffer.concat([few, noise]);
+        const options = { memLevel: 1, strategy: zlib.constants.Z_HUFFMAN_ONLY, finishFlush: Z_SYNC_FLUSH };
+        const whole = zlib.deflateRawSync(text, options);
+        for (let cut = 20; cut < 130; cut++) {
+          expect(inflateAll([whole.subarray(0, cut), whole.subarray(cut)]).equals(text)).toBe(true);
+        }
+      }
+    }
+  });
+
   test("whatever is written and wherever it is cut, the text is the same", () => {
     fc.assert(
       fc.property(

@@ -2,8 +2,8 @@
  * A DEFLATE decoder (RFC 1951) that takes any slice of the stream and gives what can be decoded of it, at once and
  * synchronously; Node's streaming one is asynchronous. It serves peers whose output ends where zlib alone cannot
  * tell, and while a large upload is under way.
- * Codes are read bit by bit: a lookup table would be faster, but building one for each tiny block is a way for a
- * peer to burn our CPU.
+ * Codes up to nine bits are looked up, longer ones read bit by bit: building larger tables for each tiny block would
+ * be a way for a peer to burn our CPU.
  */
 
 /** RFC 1951 §2: distances reach back this far. */
@@ -12,6 +12,7 @@ const BUFFER_BYTES = 2 * WINDOW_BYTES;
 const MATCH_MAX_BYTES = 258;
 const CODE_MAX_BITS = 15;
 const UNDERFLOW = -1;
+const FAST_BITS = 9;
 
 /** The peer's fault: no DEFLATE data, or data that swells beyond the cap. */
 export class InflateError extends Error {
@@ -41,6 +42,8 @@ const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2
 
 /** A canonical Huffman code (RFC 1951 §3.2.2): how many codes of each length, and their symbols in order. */
 interface Code {
+  /** By the next `FAST_BITS` of input: symbol << 4 | length of its code, 0 for longer ones. */
+  readonly fast: Uint16Array;
   readonly counts: Uint16Array;
   readonly symbols: Uint16Array;
 }
@@ -105,10 +108,18 @@ export class Inflater {
       this.#slide();
       if (!wentOn) break;
     }
+    this.#putBack();
     // What is left is part of one symbol or one block header: a few hundred bytes at most.
     this.#input = this.#input.slice(this.#at);
     this.#at = 0;
     return output;
+  }
+
+  /** Gives whole bytes that were read ahead back to the input, which they are of because each `push` ends so. */
+  #putBack(): void {
+    this.#at -= this.#bitCount >> 3;
+    this.#bitCount &= 7;
+    this.#bits &= (1 << this.#bitCount) - 1;
   }
 
   /** Keeps the window, frees the rest of the buffer. */
@@ -168,7 +179,7 @@ export class Inflater {
 
   /** RFC 1951 §3.2.4 */
   #readStoredHeader(): boolean {
-    // Fewer than 8 bits are ever held back, so dropping them is the step to the next byte.
+    this.#putBack();
     this.#bits = 0;
     this.#bitCount = 0;
     const length = this.#take(16);
@@ -289,19 +300,27 @@ export class Inflater {
   }
 
   /** @returns a symbol, or UNDERFLOW; then the caller puts the input back */
-  #decode({ counts, symbols }: Code): number {
+  #decode(code: Code): number {
+    while (this.#bitCount < FAST_BITS && this.#at < this.#input.length) {
+      this.#bits |= (this.#input[this.#at++] ?? 0) << this.#bitCount;
+      this.#bitCount += 8;
+    }
+    const entry = code.fast[this.#bits & ((1 << FAST_BITS) - 1)] ?? 0;
+    const length = entry & 15;
+    if (length === 0 || length > this.#bitCount) return this.#decodeSlowly(code);
+    this.#bits >>= length;
+    this.#bitCount -= length;
+    return entry >> 4;
+  }
+
+  #decodeSlowly({ counts, symbols }: Code): number {
     let code = 0;
     let first = 0;
     let index = 0;
     for (let length = 1; length <= CODE_MAX_BITS; length++) {
-      if (this.#bitCount === 0) {
-        if (this.#at >= this.#input.length) return UNDERFLOW;
-        this.#bits = this.#input[this.#at++] ?? 0;
-        this.#bitCount = 8;
-      }
-      code |= this.#bits & 1;
-      this.#bits >>= 1;
-      this.#bitCount--;
+      const bit = this.#take(1);
+      if (bit === UNDERFLOW) return UNDERFLOW;
+      code |= bit;
       const count = counts[length] ?? 0;
       if (code - count < first) return symbols[index + code - first] ?? 0;
       index += count;
@@ -345,7 +364,29 @@ function makeCode(lengths: Uint8Array): Code {
     symbols[at] = symbol;
     offsets[length] = at + 1;
   }
-  return { counts, symbols };
+  return { fast: makeFast(counts, symbols), counts, symbols };
+}
+
+/** Codes are packed with their first bit lowest, so the table is indexed by the code in reverse. */
+function makeFast(counts: Uint16Array, symbols: Uint16Array): Uint16Array {
+  const fast = new Uint16Array(1 << FAST_BITS);
+  let code = 0;
+  let index = 0;
+  for (let length = 1; length <= FAST_BITS; length++) {
+    for (let i = 0; i < (counts[length] ?? 0); i++) {
+      const entry = ((symbols[index++] ?? 0) << 4) | length;
+      for (let at = reverse(code, length); at < fast.length; at += 1 << length) fast[at] = entry;
+      code++;
+    }
+    code <<= 1;
+  }
+  return fast;
+}
+
+function reverse(code: number, length: number): number {
+  let reversed = 0;
+  for (let i = 0; i < length; i++) reversed |= ((code >> i) & 1) << (length - 1 - i);
+  return reversed;
 }
 
 /** RFC 1951 §3.2.6 */
