@@ -89,6 +89,19 @@ test("a peer that does not read its replies is paused until it does", () => {
   expect(connection.isPaused).toBe(false);
 });
 
+test("a peer that never reads its replies is dropped in the end", () => {
+  const { say, connection, clock } = connect("smtp");
+  say("EHLO x\r\nMAIL FROM:<a@relay.test>\r\n");
+  connection.queuedBytes = UNREAD_REPLIES_PAUSE_BYTES + 1;
+  connection.setIdleTimeoutMs(0);
+  say("NOOP\r\n");
+  connection.setIdleTimeoutMs(0);
+  clock.advance(299_999);
+  expect(connection.isClosed).toBe(false);
+  clock.advance(1);
+  expect(connection.isClosed).toBe(true);
+});
+
 test("a peer that left during the delay of a wrong password is not answered", async () => {
   const { say, connection, clock } = connect("submissions");
   say(WRONG_LOGIN);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Address } from "../../core/address.ts";
-import { fromLatin1 } from "../../core/bytes.ts";
+import { fromLatin1, toLatin1 } from "../../core/bytes.ts";
 import { accept } from "../../core/verdict.ts";
 import type { Effect, SmtpMode } from "./effects.ts";
 import { SmtpEngine } from "./engine.ts";
@@ -91,6 +91,13 @@ test("a message without end is refused and the connection ended, with nothing ke
   expect(effects.at(-1)).toEqual({ do: "close", why: "endlessBody" });
   expect(effects.filter((effect) => effect.do === "body").length).toBe(0);
   expect(engine.heldBytes).toBe(0);
+});
+
+test("a message of dots does not come in as many slices as it has lines", () => {
+  const { effects, feed } = converse();
+  feed(`HELO x\r\n${SEND}${"..\r\n".repeat(100)}.\r\n`);
+  const slices = effects.flatMap((effect) => (effect.do === "body" ? [toLatin1(effect.bytes)] : []));
+  expect(slices).toEqual([".\r\n".repeat(100)]);
 });
 
 test("the message limits are read when they are needed", () => {
