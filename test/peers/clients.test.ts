@@ -7,7 +7,7 @@ import { createTransport } from "nodemailer";
 import { ImapClient } from "../support/imap-client.ts";
 import { pgpMessage } from "../support/pgp-mail.ts";
 import { Relay } from "../support/relay.ts";
-import { isMissing, runTool } from "../support/tools.ts";
+import { isMissing, isSwaksMissing, runTool } from "../support/tools.ts";
 
 const PASSWORD = "correct-horse-battery";
 const dir = mkdtempSync(join(tmpdir(), "madmail-peers-"));
@@ -27,7 +27,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
-describe.skipIf(isMissing("swaks"))("swaks", () => {
+describe.skipIf(isSwaksMissing())("swaks (needs the packages swaks and libnet-ssleay-perl)", () => {
   const login = (user: string, how: string) => [
     ...["--auth", how, "--auth-user", user, "--auth-password", PASSWORD],
   ];
@@ -93,7 +93,7 @@ describe.skipIf(isMissing("swaks"))("swaks", () => {
   });
 });
 
-describe.skipIf(isMissing("curl"))("curl", () => {
+describe.skipIf(isMissing("curl"))("curl (needs the package curl)", () => {
   const curl = (...args: string[]) => runTool(["curl", "-sS", "-k", "--max-time", "20", ...args]);
 
   test("curl sends by smtps and smtp with STARTTLS, and reads by imaps and imap with STARTTLS", async () => {
@@ -169,7 +169,7 @@ describe.skipIf(isMissing("curl"))("curl", () => {
   });
 });
 
-describe.skipIf(isMissing("openssl"))("openssl s_client", () => {
+describe.skipIf(isMissing("openssl"))("openssl s_client (needs the package openssl)", () => {
   const connect = (port: number, ...more: string[]) => [
     "openssl",
     "s_client",
