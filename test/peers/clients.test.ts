@@ -46,7 +46,8 @@ describe.skipIf(isSwaksMissing())("swaks (needs the packages swaks and libnet-ss
       const envelope = ["--from", alice, "--to", bob, "--data", `@${path}`];
       const result = await swaks(relay.ports[listener], tls, ...login(alice, auth), ...envelope);
       expect(result).toMatchObject({ code: 0 });
-      expect(await bodyOf(bob, messageId)).toBe(text.slice(text.indexOf("\r\n\r\n")));
+      // Swaks adds a line end of its own.
+      expect(await bodyOf(bob, messageId)).toBe(`${text.slice(text.indexOf("\r\n\r\n"))}\r\n`);
     });
   }
 
@@ -70,7 +71,7 @@ describe.skipIf(isSwaksMissing())("swaks (needs the packages swaks and libnet-ss
       ...login(alice, "PLAIN"),
       ...envelope,
     );
-    expect(header.output).toMatch(/<\*\* 500 /);
+    expect(header.output).toMatch(/<[~*]\* 500 /);
     const forged = ["--from", bob, "--to", bob, "--data", `@${path}`];
     const sender = await swaks(
       relay.ports.submissions,
@@ -78,7 +79,7 @@ describe.skipIf(isSwaksMissing())("swaks (needs the packages swaks and libnet-ss
       ...login(alice, "PLAIN"),
       ...forged,
     );
-    expect(sender.output).toMatch(/<\*\* 553 /);
+    expect(sender.output).toMatch(/<[~*]\* 553 /);
     expect(await bodyOf(bob, "forged@localhost")).toBeUndefined();
   });
 
@@ -89,7 +90,7 @@ describe.skipIf(isSwaksMissing())("swaks (needs the packages swaks and libnet-ss
     const { path } = await messageFile(alice, "noauth@localhost");
     const envelope = ["--from", alice, "--to", bob, "--data", `@${path}`];
     const anonymous = await swaks(relay.ports.submission, "--tls", ...envelope);
-    expect(anonymous.output).toMatch(/<[~*]+ 5(30|54) /);
+    expect(anonymous.output).toMatch(/<[~*]\* 5(30|54) /);
   });
 });
 
