@@ -20,7 +20,7 @@ import { AppendDoor } from "../delivery/append.ts";
 import { Door } from "../delivery/door.ts";
 import { createApp, type SiteFacts, type Registration as SiteRegistration } from "../http/app.ts";
 import { ImapHost } from "../imap/server.ts";
-import type { Event, Log } from "../log/events.ts";
+import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { DeflateStream } from "../net/deflate.ts";
 import { frontDoor } from "../net/front-door.ts";
@@ -128,14 +128,15 @@ export class Relay {
     const revocations = new Revocations();
     const slots = new HashSlots();
     const auth = new Login({ state, config, clock, log, slots, revocations });
+    this.#undo.push(() => auth.settled());
     const registration = new Registration({ state, config, log, slots });
     const accounts: AccountLookup = {
       exists: (address) => state.accounts.has(address),
       blocked: (address) => state.blocklist.has(address),
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
-    const gate = { store, accounts, log: countingLog(log, state), clock };
-    const door = new Door({ ...gate, settings: this.#config });
+    const gate = { store, accounts, log, clock };
+    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
     tokens.expire();
@@ -336,19 +337,5 @@ function siteRegistration(registration: Registration, state: HotState): SiteRegi
       return state.settings.registrationOpen ? "open" : "closed";
     },
     createAccount: (request) => registration.createAccount(request),
-  };
-}
-
-/** Counts messages for the statistics that survive a restart. */
-function countingLog(log: Log, state: HotState): Log {
-  return {
-    emit(event: Event) {
-      if (event.kind === "messageAccepted") {
-        if (event.via === "submission") state.counters.add("sent_messages");
-        state.counters.add("received_messages", event.recipients);
-      }
-      log.emit(event);
-    },
-    counts: () => log.counts(),
   };
 }

@@ -84,6 +84,23 @@ describe("loginAddress()", () => {
   });
 });
 
+test("loginAddress() gives a local address in lower case, or nothing, whatever is typed", () => {
+  const domains = ["example.org"] as Domain[];
+  const wild = fc.oneof(
+    fc.string(),
+    fc.string({ unit: "binary" }).map((name) => `${name}@example.org`),
+    fc.stringMatching(/^[A-Za-z0-9._%/@+-]{0,40}$/).map((name) => `${name}@EXAMPLE.org.`),
+  );
+  fc.assert(
+    fc.property(wild, (username) => {
+      const address = loginAddress(username, domains);
+      if (address === undefined) return;
+      expect(address).toMatch(/^[^@%A-Z\s]{1,64}@example\.org$/);
+      expect(loginAddress(address, domains)).toBe(address);
+    }),
+  );
+});
+
 describe("passwordFault()", () => {
   const rows: [string, string, ReturnType<typeof passwordFault>][] = [
     ["one character too few", "x".repeat(8), "passwordTooShort"],

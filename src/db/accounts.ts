@@ -20,11 +20,16 @@ type RawAccount = [string, string, number, number | null, number | null, number 
 
 export class AccountRows {
   readonly #db: Db;
-  readonly #statements: ReturnType<typeof prepare>;
+  #prepared: ReturnType<typeof prepare> | undefined;
 
   constructor(db: Db) {
     this.#db = db;
-    this.#statements = prepare(db);
+  }
+
+  /** Prepared at first use: constructors do no I/O. */
+  get #statements() {
+    this.#prepared ??= prepare(this.#db);
+    return this.#prepared;
   }
 
   /** Every account with a password, in one pass. An empty hash is no password: such a row counts as absent. */

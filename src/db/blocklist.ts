@@ -10,10 +10,17 @@ export interface BlockRow {
 }
 
 export class BlockRows {
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #db: Db;
+  #prepared: ReturnType<typeof prepare> | undefined;
 
   constructor(db: Db) {
-    this.#statements = prepare(db);
+    this.#db = db;
+  }
+
+  /** Prepared at first use: constructors do no I/O. */
+  get #statements() {
+    this.#prepared ??= prepare(this.#db);
+    return this.#prepared;
   }
 
   forEach(visit: (user: Address, row: BlockRow) => void): void {

@@ -4,10 +4,17 @@ import type { Db } from "./open.ts";
 import { settings } from "./schema.ts";
 
 export class SettingRows {
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #db: Db;
+  #prepared: ReturnType<typeof prepare> | undefined;
 
   constructor(db: Db) {
-    this.#statements = prepare(db);
+    this.#db = db;
+  }
+
+  /** Prepared at first use: constructors do no I/O. */
+  get #statements() {
+    this.#prepared ??= prepare(this.#db);
+    return this.#prepared;
   }
 
   forEach(visit: (key: string, value: string) => void): void {

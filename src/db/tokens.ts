@@ -13,10 +13,17 @@ export interface TokenRow {
 }
 
 export class TokenRows {
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #db: Db;
+  #prepared: ReturnType<typeof prepare> | undefined;
 
   constructor(db: Db) {
-    this.#statements = prepare(db);
+    this.#db = db;
+  }
+
+  /** Prepared at first use: constructors do no I/O. */
+  get #statements() {
+    this.#prepared ??= prepare(this.#db);
+    return this.#prepared;
   }
 
   forEach(visit: (token: string, row: TokenRow) => void): void {

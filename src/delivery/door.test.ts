@@ -122,6 +122,7 @@ interface World {
   clock: ManualClock;
   events: Event[];
   quotas: Map<Address, number>;
+  totals: Record<string, number>;
 }
 
 const settings: DoorSettings = {
@@ -141,8 +142,12 @@ function world(): World {
     blocked: (a: Address) => a === bad,
     quotaBytes: (a: Address) => quotas.get(a) ?? 0,
   };
-  const parts = { settings, store, accounts, log, clock };
-  return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas };
+  const totals: Record<string, number> = {};
+  const counters = {
+    add: (name: string, count = 1) => void (totals[name] = (totals[name] ?? 0) + count),
+  };
+  const parts = { settings, store, accounts, counters, log, clock };
+  return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas, totals };
 }
 
 const TRACES = "Received: from phone by relay\r\nAuthentication-Results: relay; dkim=pass\r\n";
@@ -194,6 +199,7 @@ test("a submission is delivered to each recipient once, its header cleaned", asy
     { kind: "messageAccepted", via: "submission", bytes: text.length, recipients: 3 },
   ]);
   expect(w.store.loads).toBe(0);
+  expect(w.totals).toEqual({ sent_messages: 1, received_messages: 3 });
 });
 
 test("a message is stored alike wherever it is cut", async () => {
@@ -228,6 +234,7 @@ test("mail from outside gets the inbound cleaning", async () => {
   const w = world();
   expect(await send(w, inbound(bob), message("stranger@peer.test"))).toEqual({ do: "accept" });
   expect(w.store.texts(bob)).toEqual([message("stranger@peer.test").replace(TRACES, "")]);
+  expect(w.totals).toEqual({ received_messages: 1 });
 });
 
 test("what admission refuses is stored nowhere and counted by its reason", async () => {
@@ -236,6 +243,7 @@ test("what admission refuses is stored nowhere and counted by its reason", async
   expect(verdict).toEqual({ do: "refuse", why: "encryptionNeeded" });
   expect(w.store.texts(bob)).toEqual([]);
   expect(w.events).toEqual([{ kind: "messageRefused", via: "submission", why: "encryptionNeeded" }]);
+  expect(w.totals).toEqual({});
 });
 
 test("what admission drops is stored nowhere", async () => {
@@ -290,7 +298,7 @@ for (const [fault, where, want] of storageRows) {
     const verdict = await send(w, submission(bob), message("alice@relay.test"));
     expect(verdict).toEqual({ do: "refuse", why: want as never });
     expect(w.store.texts(bob)).toEqual([]);
-    expect(w.events.map((event) => event.kind)).toEqual(["storageTrouble", "messageRefused"]);
+    expect(w.events).toEqual([{ kind: "messageRefused", via: "submission", why: want as never }]);
   });
 }
 
@@ -300,6 +308,26 @@ test("a fault of our own is a temporary refusal and an internal fault", async ()
   const verdict = await send(w, submission(bob), message("alice@relay.test"));
   expect(verdict).toEqual({ do: "refuse", why: "storageFailed" });
   expect(w.events[0]?.kind).toBe("internalFault");
+});
+
+test("a spool that can't be thrown away does not change the verdict", async () => {
+  const w = world();
+  const spool = w.store.spool.bind(w.store);
+  w.store.spool = (options) => ({
+    ...spool(options),
+    discard: () => {
+      throw new StorageError("failed", "as told");
+    },
+  });
+  const intake = w.door.open(submission(bob));
+  intake.write(fromLatin1(message("alice@relay.test")));
+  expect(await intake.finish()).toEqual({ do: "accept" });
+  expect(w.store.texts(bob)).toHaveLength(1);
+  const tooBig = w.door.open(submission(bob));
+  tooBig.write(fromLatin1(message("alice@relay.test")));
+  tooBig.write(new Uint8Array(20_000));
+  tooBig.abort();
+  expect((await tooBig.finish()).do).toBe("refuse");
 });
 
 test("nobody of the recipients exists: the submitting user hears it, the outside does not", async () => {
@@ -342,7 +370,7 @@ test("a report that can't be stored does not undo the delivery", async () => {
   };
   expect(await send(w, submission(bob, gone), message("alice@relay.test"))).toEqual({ do: "accept" });
   expect(w.store.texts(bob)).toHaveLength(1);
-  expect(w.events.at(-1)).toEqual({ kind: "storageTrouble", what: "delivery report: full" });
+  expect(w.events.at(-1)).toEqual({ kind: "storageTrouble", what: "delivery report lost: storageFull" });
 });
 
 test("quota: as much as the limit passes, one byte more is refused when it is the only mailbox", async () => {

@@ -33,10 +33,17 @@ export interface DoorSettings {
   };
 }
 
+/** Totals that survive restarts. */
+export interface MailCounters {
+  /** `received_messages` counts copies in mailboxes, `sent_messages` messages of our users. */
+  add(name: "sent_messages" | "received_messages", count?: number): void;
+}
+
 export interface DoorParts {
   settings: DoorSettings;
   store: Pick<MailStore, "spool" | "deliver" | "account">;
   accounts: AccountLookup;
+  counters: MailCounters;
   log: Log;
   clock: Clock;
 }
@@ -150,13 +157,14 @@ class DoorIntake implements Intake {
     }
     this.#reception.discard();
     const { log } = this.#parts;
-    if (verdict.do === "refuse")
+    if (verdict.do === "refuse") {
       log.emit({ kind: "messageRefused", via: this.#envelope.via, why: verdict.why });
+    }
     return verdict;
   }
 
   async #judgeAndDeliver(): Promise<Verdict> {
-    const { accounts, log } = this.#parts;
+    const { accounts, counters, log } = this.#parts;
     const { via, recipients } = this.#envelope;
     if (this.#aborted) return refuse("storageFailed");
     const verdict = this.#admit();
@@ -175,6 +183,8 @@ class DoorIntake implements Intake {
     } finally {
       room.release();
     }
+    if (via === "submission") counters.add("sent_messages");
+    counters.add("received_messages", room.fits.length);
     log.emit({ kind: "messageAccepted", via, bytes: this.#reception.bytes, recipients: room.fits.length });
     if (unknown.length + room.full.length > 0) {
       await this.#tellFailures(message.header, [
@@ -219,7 +229,9 @@ class DoorIntake implements Intake {
       await this.#deliverReport(login, originalHeader, failures);
     } catch (error) {
       // The message itself is delivered and stays accepted; only the report is lost.
-      storageRefusal(error, "delivery report", this.#parts.log);
+      const { log } = this.#parts;
+      const why = storageRefusal(error, "delivery report", log);
+      log.emit({ kind: "storageTrouble", what: `delivery report lost: ${why}` });
     }
   }
 
@@ -238,13 +250,14 @@ class DoorIntake implements Intake {
       id: crypto.randomUUID(),
     });
     const spool = store.spool({ maxBytes: header.length + body.length });
+    let message: SealedMessage | undefined;
     try {
       spool.write(header);
       spool.write(body);
-      const report = spool.seal(header);
-      await this.#deliver(report, [to]);
-      report.discard();
+      message = spool.seal(header);
+      await this.#deliver(message, [to]);
     } finally {
+      message?.discard();
       spool.discard();
     }
   }
@@ -263,13 +276,12 @@ function sendRateOf({ limits }: DoorSettings): { perMinute: number; burst: numbe
   return { perMinute: limits.send_per_minute, burst: limits.send_burst };
 }
 
-/** The answer for what storage threw; logs it. Anything else thrown is a bug here and told as such. */
+/** The answer for what storage threw, which storage has told the log. Anything else thrown is a bug here. */
 export function storageRefusal(error: unknown, where: string, log: Log): Refusal {
   if (!(error instanceof StorageError)) {
     log.emit({ kind: "internalFault", where, error });
     return "storageFailed";
   }
   if (error.fault === "tooBig") return "messageTooBig";
-  log.emit({ kind: "storageTrouble", what: `${where}: ${error.fault}` });
   return error.fault === "full" ? "storageFull" : "storageFailed";
 }

@@ -80,10 +80,9 @@ export class Reception {
     return this.#sealed;
   }
 
-  /** Leaves nothing behind; harmless when repeated or after delivery. */
+  /** Leaves nothing behind; harmless when repeated or after delivery. Never throws. */
   discard(): void {
     this.#over = true;
-    this.#sealed?.discard();
     this.#forget();
   }
 
@@ -104,6 +103,13 @@ export class Reception {
   }
 
   #forget(): void {
-    this.#spool?.discard();
+    for (const holder of [this.#sealed, this.#spool]) {
+      try {
+        holder?.discard();
+      } catch (error) {
+        // What is left in the spool is swept at the next start; the verdict must not depend on it.
+        this.#trouble ??= error;
+      }
+    }
   }
 }

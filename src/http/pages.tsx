@@ -1,3 +1,4 @@
+/** @jsxImportSource hono/jsx */
 /**
  * The pages of the public site, rendered here and complete without JavaScript. They load nothing but the icon, from
  * this very relay; the style sheet stands in the page, named by its hash in the Content-Security-Policy.

@@ -186,10 +186,19 @@ export class FakePeer implements Connection {
 
   /** The client sends bytes, lent only for the call. */
   send(bytes: Uint8Array): void {
-    if (this.closed) return;
+    // After the answer to STARTTLS only a handshake is heard.
+    if (this.closed || this.wantsTls) return;
     const lent = Buffer.from(bytes);
     this.handler.data(lent);
     lent.fill(63);
+  }
+
+  /** The handshake is done. */
+  secureNow(): void {
+    if (!this.wantsTls) throw new Error("no handshake is awaited");
+    this.wantsTls = false;
+    this.secure = true;
+    this.handler.secured();
   }
 
   /** The client reads all that is queued. */

@@ -80,6 +80,10 @@ class Peer implements ConnectionHandler, Transport {
     this.#engine.drained();
   }
 
+  inputEnded(): void {
+    this.#engine.inputEnded();
+  }
+
   secured(): void {
     // RFC 9051 §6.2.1: no greeting again; the client asks for capabilities or logs in.
   }

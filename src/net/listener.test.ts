@@ -320,9 +320,22 @@ describe("listen()", () => {
     await client.closed.promise;
     expect(log.kinds()).toEqual(["tlsFailed"]);
     expect(toys.length).toBe(0);
-    expect(listener.connections).toBe(0);
+    while (listener.connections > 0) await new Promise(setImmediate);
     const next = await tlsClient(listener);
     expect(await next.line()).toBe("* hello\r\n");
+  });
+
+  test("a peer that stays after a failed handshake is dropped", async () => {
+    const clock = new ManualClock();
+    const { listener, log } = await serve({ tls: "implicit", clock });
+    const socket = net.connect({ host: "127.0.0.1", port: listener.port, allowHalfOpen: true });
+    cleanups.push(() => socket.destroy());
+    socket.on("error", () => {});
+    socket.write("GET / HTTP/1.1\r\n\r\n");
+    while (log.events.length === 0) await new Promise(setImmediate);
+    clock.advance(20_000);
+    while (listener.connections > 0) await new Promise(setImmediate);
+    expect(log.kinds()).toEqual(["tlsFailed"]);
   });
 
   test("garbage after STARTTLS ends the connection and tells the handler once", async () => {
@@ -444,6 +457,27 @@ describe("listen()", () => {
     expect([nameOf(before), nameOf(after)]).toEqual(["first.test", "second.test"]);
     expect(await before.ask("STILL")).toBe("STILL secure\r\n");
   });
+
+  for (const mode of ["implicit", "starttls"] as const) {
+    test(`a TLS 1.3 session is resumed (tls: ${mode})`, async () => {
+      const { listener } = await serve({ tls: mode });
+      const dial = async (options: tls.ConnectionOptions) => {
+        if (mode === "implicit") return tlsClient(listener, options);
+        const client = plainClient(listener);
+        await client.line();
+        await client.ask("STARTTLS");
+        return upgrade(client, options);
+      };
+      const first = await dial({ servername: "first.test" });
+      const ticket = Promise.withResolvers<Buffer>();
+      first.socket.on("session", (session: Buffer) => ticket.resolve(session));
+      await first.ask("ECHO");
+      const second = await dial({ servername: "first.test", session: await ticket.promise });
+      await second.line();
+      expect((first.socket as tls.TLSSocket).isSessionReused()).toBe(false);
+      expect((second.socket as tls.TLSSocket).isSessionReused()).toBe(true);
+    });
+  }
 
   for (const mode of ["none", "implicit"] as const) {
     test(`a peer that closed its side gets its answers (tls: ${mode})`, async () => {
@@ -618,6 +652,15 @@ describe("listen()", () => {
       ["(shutdown)", "(closed)"],
       ["(shutdown)", "(closed)"],
     ]);
+  });
+
+  test("IPv4 and IPv6 share a port number, and peers show as what they are", async () => {
+    const four = await serve({ address: { host: "0.0.0.0", port: 0 } });
+    const six = await serve({ address: { host: "::", port: four.listener.port } });
+    await plainClient(four.listener).line();
+    await plainClient(six.listener, { host: "::1" }).line();
+    expect(four.toys[0]?.connection.peer.address).toBe("127.0.0.1");
+    expect(six.toys[0]?.connection.peer.address).toBe("::1");
   });
 
   test("a taken port is explained to the operator", async () => {

@@ -62,7 +62,15 @@ export interface Listener {
 }
 
 /** The port can't be had; the message is for the operator. */
-export class ListenError extends Error {}
+export class ListenError extends Error {
+  /** The system's, such as `EADDRINUSE`; `EAFNOSUPPORT` or `EADDRNOTAVAIL` where there is no IPv6. */
+  readonly code: string;
+
+  constructor(message: string, code: string, cause: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
 
 /**
  * Binds and accepts.
@@ -193,7 +201,7 @@ class SocketListener implements Listener, ConnectionHost {
 }
 
 /** RFC 7301 §3.1: each name behind a byte with its length. */
-export function alpnWire(names: readonly string[]): Uint8Array<ArrayBuffer> {
+function alpnWire(names: readonly string[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(names.flatMap((name) => [name.length, ...Buffer.from(name, "latin1")]));
 }
 
@@ -217,28 +225,32 @@ function bind(
   socket: Bun.SocketHandler<SocketConnection | undefined>,
 ): Bun.TCPSocketListener<SocketConnection | undefined> {
   const { host, port } = options.address;
+  const settings: Bun.TCPSocketListenOptions<SocketConnection | undefined> & { ipv6Only: boolean } = {
+    hostname: host,
+    port,
+    allowHalfOpen: true,
+    // `[::]` would take IPv4 too, and `0.0.0.0` beside it would find the port taken.
+    ipv6Only: host.includes(":"),
+    data: undefined,
+    socket,
+  };
   try {
-    return Bun.listen<SocketConnection | undefined>({
-      hostname: host,
-      port,
-      allowHalfOpen: true,
-      data: undefined,
-      socket,
-    });
+    return Bun.listen(settings);
   } catch (error) {
-    throw new ListenError(explainBind(host, port, error), { cause: error });
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new ListenError(explainBind(host, port, code, error), code, error);
   }
 }
 
-function explainBind(host: string, port: number, error: unknown): string {
+function explainBind(host: string, port: number, code: string, error: unknown): string {
   const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const facts = new Map([
     ["EADDRINUSE", "the port is taken by another program; stop that one or choose another port in [listen]"],
     [
       "EACCES",
       "the system does not allow this port to this user; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
     ],
+    ["EAFNOSUPPORT", "this machine has no IPv6; remove the address from [listen]"],
     ["EADDRNOTAVAIL", "this machine does not have that address; correct [listen]"],
   ]);
   return `cannot listen on ${where}: ${facts.get(code) ?? (error instanceof Error ? error.message : code)}`;

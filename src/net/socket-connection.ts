@@ -193,8 +193,9 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
     if (this.#stage !== "securing") return;
     if (!ok) {
       this.#host.log.emit({ kind: "tlsFailed", connection: this.id });
-      this.#finish();
       // Not `terminate`: that would take back the alert that tells the peer why.
+      this.#stage = "lingering";
+      this.#setDeadline(LINGER_MS);
       this.#socket.end();
       return;
     }

@@ -42,8 +42,12 @@ export class PayloadReader {
     });
   }
 
+  /**
+   * What is wrong with the armor so far. Packets are judged at the end only: how far the decoder runs ahead of the
+   * walker depends on the chunks, and the answer must not.
+   */
   get flaw(): GateFlaw | undefined {
-    return this.#flaw ?? this.#walker.flaw;
+    return this.#flaw;
   }
 
   /** True when the armor had a `Version:` line. */
@@ -61,15 +65,15 @@ export class PayloadReader {
       return;
     }
     let at = 0;
-    while (at < bytes.length && this.flaw === undefined) {
+    while (at < bytes.length && this.#flaw === undefined) {
       at = this.#state === "data" ? this.#data(bytes, at) : this.#text(bytes, at);
     }
   }
 
   /** @returns what is wrong with the payload that ends here */
   end(): GateFlaw | undefined {
-    if (this.#line !== "" && this.flaw === undefined) this.#judge(this.#line);
-    if (this.flaw !== undefined) return this.flaw;
+    if (this.#line !== "" && this.#flaw === undefined) this.#judge(this.#line);
+    if (this.#flaw !== undefined) return this.#flaw;
     if (this.#state === "start" || this.#state === "lead") return "badArmor";
     return this.#state === "binary" || this.#state === "trail" ? this.#walker.end() : "truncated";
   }

@@ -7,7 +7,7 @@ import { CR, LF, toLatin1 } from "../core/bytes.ts";
 import type { CrcSource } from "./crc24.ts";
 
 /** Characters that are decoded at once: the block and its decoded bytes stay in the processor's cache. */
-const BLOCK_BYTES = 64 * 1024;
+const BLOCK_BYTES = 32 * 1024;
 
 /** Room for the decoded bytes of one block. Decoders that never run within each other may share it. */
 export interface Scratch extends CrcSource {

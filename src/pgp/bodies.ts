@@ -131,7 +131,8 @@ class DataPart implements PartJudge {
   #tail: ControlBody | undefined;
 
   get flaw(): GateFlaw | undefined {
-    return this.#flaw ?? this.payload.flaw;
+    // Armor within a transfer encoding is judged at the end, as packets are within armor.
+    return this.#flaw ?? (this.#base64 === undefined ? this.payload.flaw : undefined);
   }
 
   write(bytes: Uint8Array, { facts }: PartReader): void {
@@ -148,7 +149,7 @@ class DataPart implements PartJudge {
   }
 
   end({ facts }: PartReader): GateFlaw | undefined {
-    if (this.flaw !== undefined) return this.flaw;
+    if (this.#flaw !== undefined) return this.#flaw;
     if (facts === undefined) return "badDataPart";
     if (this.#tail !== undefined) {
       const padding = this.#tail.text;

@@ -74,11 +74,12 @@ export class MultipartSplitter {
     if (found < 0) {
       const keep = this.#heldFrom(bytes, at);
       this.#emit(bytes, at, keep);
-      if (keep < bytes.length) this.#held = bytes.slice(keep);
+      if (keep < bytes.length) this.#held = new Uint8Array(bytes.subarray(keep));
       return bytes.length;
     }
     const isAfterLineEnd = found >= at + 2 && bytes[found - 2] === CR && bytes[found - 1] === LF;
     if (!isAfterLineEnd && !(found === at && this.#atSectionStart)) {
+      this.#emit(bytes, at, found);
       this.#break();
       return bytes.length;
     }

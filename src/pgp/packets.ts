@@ -27,10 +27,6 @@ export class PacketWalker {
   #length = 0;
   #lengthBase = 0;
 
-  get flaw(): GateFlaw | undefined {
-    return this.#flaw;
-  }
-
   /** Takes the first `length` of `bytes`. */
   write(bytes: Uint8Array, length: number): void {
     let at = 0;

@@ -51,7 +51,8 @@ export class PartReader {
       this.#isBroken = true;
       return undefined;
     }
-    this.#pieces.push(taken.slice());
+    // `slice` of a Buffer would not copy.
+    this.#pieces.push(new Uint8Array(taken));
     if (end < 0) return undefined;
     this.#facts = readHeader(concat(this.#pieces));
     this.#pieces = [];

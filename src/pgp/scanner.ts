@@ -36,6 +36,7 @@ class Scanner implements MessageScanner {
   #header: Uint8Array | undefined;
   #isTooBig = false;
   #fields: Field[] = [];
+  #isTidy: boolean | undefined;
   #verdict: HeaderVerdict | undefined;
 
   get header(): Uint8Array | undefined {
@@ -56,11 +57,12 @@ class Scanner implements MessageScanner {
       this.#used = 0;
       return;
     }
-    this.#keep(chunk, taken);
+    this.#keep(chunk, taken, found >= 0);
     if (found < 0) return;
     this.#header = this.#buffer.subarray(0, this.#used);
     this.#fields = parseFields(this.#header);
-    this.#verdict = judgeHeader(this.#header, this.#fields);
+    this.#isTidy = isTidy(this.#header);
+    this.#verdict = this.#isTidy ? judgeHeader(this.#header, this.#fields) : flawed("badMime");
     if (found < chunk.length) this.#verdict.body?.write(chunk.subarray(found));
   }
 
@@ -74,7 +76,7 @@ class Scanner implements MessageScanner {
       fromFieldCount: from.length,
       receivedCount: fields.filter((field) => field.name === "received").length,
       headerComplete: this.#header !== undefined,
-      headerMalformed: !isTidy(block),
+      headerMalformed: !(this.#isTidy ?? isTidy(block)),
     };
   }
 
@@ -95,10 +97,11 @@ class Scanner implements MessageScanner {
   }
 
   /** Copies into a buffer that doubles, so that many small chunks cost no more than one. */
-  #keep(chunk: Uint8Array, length: number): void {
+  #keep(chunk: Uint8Array, length: number, isLast: boolean): void {
     const needed = this.#used + length;
     if (needed > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(needed, this.#buffer.length * 2, FIRST_HEADER_BYTES));
+      const roomy = Math.max(needed, this.#buffer.length * 2, FIRST_HEADER_BYTES);
+      const larger = new Uint8Array(isLast ? needed : roomy);
       larger.set(this.#buffer.subarray(0, this.#used));
       this.#buffer = larger;
     }
@@ -116,17 +119,16 @@ function addressTexts(header: Uint8Array, field: Field): string[] {
   return parseAddressList(fieldText(header, field)).texts.map((text) => toUtf8(fromLatin1(text)));
 }
 
+function flawed(flaw: GateFlaw): HeaderVerdict {
+  return { flaw, isBounce: false, body: undefined, kind: "encrypted" };
+}
+
+/** @param header a tidy one */
 function judgeHeader(header: Uint8Array, fields: readonly Field[]): HeaderVerdict {
-  const flawed = (flaw: GateFlaw): HeaderVerdict => ({
-    flaw,
-    isBounce: false,
-    body: undefined,
-    kind: "encrypted",
-  });
   const texts = (name: string): string[] =>
     fields.filter((field) => field.name === name).map((field) => fieldText(header, field));
   // A line that is no field ends the header for some readers: what follows would be a readable body.
-  if (!isTidy(header) || fields.some((field) => field.name === "")) return flawed("badMime");
+  if (fields.some((field) => field.name === "")) return flawed("badMime");
   const [typeText, ...otherTypes] = texts("content-type");
   const encodings = texts("content-transfer-encoding");
   if (otherTypes.length > 0 || encodings.length > 1) return flawed("badMime");
@@ -143,14 +145,9 @@ function judgeHeader(header: Uint8Array, fields: readonly Field[]): HeaderVerdic
   if (!type.wellFormed || hasOddParams(type)) return flawed("badMime");
   const boundary = boundaryOf(type);
   if (boundary === undefined) return flawed("noBoundary");
-  if (isRequest)
-    return {
-      ...flawed("badMime"),
-      flaw: undefined,
-      body: secureJoinBody(boundary),
-      kind: "secureJoinRequest",
-    };
-  return { flaw: undefined, isBounce: false, body: encryptedBody(boundary), kind: "encrypted" };
+  const kind = isRequest ? "secureJoinRequest" : "encrypted";
+  const body = isRequest ? secureJoinBody(boundary) : encryptedBody(boundary);
+  return { flaw: undefined, isBounce: false, body, kind };
 }
 
 /** RFC 2231 boundaries are read by some and ignored by others; another protocol is not OpenPGP (RFC 3156 §4). */

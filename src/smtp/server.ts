@@ -60,6 +60,7 @@ class SmtpHost implements ConnectionHandler {
   #cancelPrelude: CancelTimer | undefined;
   #cancelMessageTimer: CancelTimer | undefined;
   #cancelLoginDelay: CancelTimer | undefined;
+  #cancelUnreadTimer: CancelTimer | undefined;
 
   constructor(connection: Connection, options: SmtpHostOptions) {
     this.#connection = connection;
@@ -96,6 +97,7 @@ class SmtpHost implements ConnectionHandler {
     this.#cancelPrelude?.();
     this.#cancelMessageTimer?.();
     this.#cancelLoginDelay?.();
+    this.#cancelUnreadTimer?.();
     this.#abortIntake();
   }
 
@@ -234,13 +236,22 @@ class SmtpHost implements ConnectionHandler {
   #balance(): void {
     if (this.#isClosed) return;
     if (this.#engine.inMessage !== this.#isInMessage) this.#limitMessage(this.#engine.inMessage);
-    const tooMuch =
-      this.#engine.heldBytes > HELD_INPUT_PAUSE_BYTES ||
-      this.#connection.queuedBytes > UNREAD_REPLIES_PAUSE_BYTES;
+    const isUnread = this.#connection.queuedBytes > UNREAD_REPLIES_PAUSE_BYTES;
+    this.#limitUnread(isUnread);
+    const tooMuch = isUnread || this.#engine.heldBytes > HELD_INPUT_PAUSE_BYTES;
     if (tooMuch === this.#isPaused) return;
     this.#isPaused = tooMuch;
     if (tooMuch) this.#connection.pause();
     else this.#connection.resume();
+  }
+
+  /** While a peer is paused its silence is not measured; one that never reads would stay for ever. */
+  #limitUnread(isUnread: boolean): void {
+    if (isUnread === (this.#cancelUnreadTimer !== undefined)) return;
+    this.#cancelUnreadTimer?.();
+    this.#cancelUnreadTimer = isUnread
+      ? this.#options.clock.after(COMMAND_IDLE_MAX_MS, () => this.#connection.destroy())
+      : undefined;
   }
 
   #limitMessage(isInMessage: boolean): void {

@@ -6,7 +6,7 @@ import { type Config, resolveConfig } from "../config/config.ts";
 import { configSchema } from "../config/schema.ts";
 import type { Address } from "../core/address.ts";
 import { ManualClock } from "../core/clock.ts";
-import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
+import { closeDatabase, DatabaseError, type Db, openDatabase } from "../db/open.ts";
 import { NEVER_LOGGED_IN } from "../db/schema.ts";
 import type { Event, Log } from "../log/events.ts";
 import { HotState } from "./hot-state.ts";
@@ -237,6 +237,16 @@ describe("TokenBook", () => {
     expect(state.noteLogin(ada)).toBe(false);
     expect(state.accounts.get(ada)?.firstLoginAtSec).toBe(NEVER_LOGGED_IN);
   });
+});
+
+test("start() names the database when it can't be read", async () => {
+  const path = join(root, "damaged.db");
+  const db = openDatabase(path);
+  db.$client.run("ALTER TABLE settings RENAME COLUMN value TO other");
+  const options = { db, clock: new ManualClock(), log: new Memory(), config: () => configOf() };
+  const fault = await new HotState(options).start().catch((error: unknown) => error);
+  expect(String(fault)).toContain(path);
+  expect(fault).toBeInstanceOf(DatabaseError);
 });
 
 test("flush() reports a database in trouble, keeps the statistics and writes them later", async () => {

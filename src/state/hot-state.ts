@@ -10,7 +10,7 @@ import type { Service } from "../core/service.ts";
 import { AccountRows } from "../db/accounts.ts";
 import { BlockRows } from "../db/blocklist.ts";
 import { MessageStatRows } from "../db/message-stats.ts";
-import { type Db, inTransaction } from "../db/open.ts";
+import { type Db, databaseError, inTransaction } from "../db/open.ts";
 import { NEVER_LOGGED_IN } from "../db/schema.ts";
 import { SettingRows } from "../db/settings.ts";
 import { TokenRows } from "../db/tokens.ts";
@@ -55,9 +55,13 @@ export class HotState implements Service {
     this.counters = new MessageCounters(new MessageStatRows(db));
   }
 
-  /** Fills everything from the database. @throws what the database throws */
+  /** Fills everything from the database. @throws {DatabaseError} with a message for the operator */
   async start(): Promise<void> {
-    this.hydrate();
+    try {
+      this.hydrate();
+    } catch (error) {
+      throw databaseError(error, this.#db.$client.filename);
+    }
     this.#scheduleFlush();
   }
 

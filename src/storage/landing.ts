@@ -54,7 +54,7 @@ export async function land(
       const { mailbox } = landing;
       const arrival = mailbox.draw(landing);
       drawn.push({ mailbox, arrival });
-      landing.place(mailbox.pathOf(arrival));
+      landing.place(mailbox.files.pathOf(arrival));
     }
     await syncAll(context, drawn, syncBody);
     if (drawn.some(({ mailbox }) => mailbox.isGone)) {
@@ -62,7 +62,7 @@ export async function land(
     }
   } catch (error) {
     for (const { mailbox, arrival } of drawn) {
-      unlinkQuietly(context, mailbox.pathOf(arrival));
+      unlinkQuietly(context, mailbox.files.pathOf(arrival));
       mailbox.giveUp(arrival.uid);
     }
     throw asStorageError(error, "deliver", context.log);
@@ -162,7 +162,7 @@ async function syncAll(context: MaildirContext, drawn: readonly Drawn[], syncBod
   const waits: Promise<void>[] = [];
   if (context.fsync !== "never" && syncBody !== undefined) waits.push(syncBody());
   if (context.fsync === "always") {
-    const directories = new Set(drawn.map(({ mailbox, arrival }) => mailbox.directoryOf(arrival)));
+    const directories = new Set(drawn.map(({ mailbox, arrival }) => mailbox.files.directoryOf(arrival)));
     for (const directory of directories) waits.push(context.directories.sync(directory));
   }
   for (const mailbox of new Set(drawn.map((entry) => entry.mailbox))) {

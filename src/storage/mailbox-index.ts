@@ -104,6 +104,16 @@ export class MailboxIndex {
     return message?.uid === uid ? message : undefined;
   }
 
+  /** UIDs that carry \\Deleted, ascending. Ends early: clients delete what came first. */
+  deletedUids(): number[] {
+    const uids: number[] = [];
+    for (const { uid, flags } of this.messages) {
+      if (uids.length === this.deletedCount) break;
+      if ((flags & Flag.deleted) !== 0) uids.push(uid);
+    }
+    return uids;
+  }
+
   /** Gives a visible message new flags (and the file name that goes with them). */
   replace(uid: number, flags: number, modseq: number, base: string): IndexedMessage | undefined {
     const place = this.lowerBound(uid);
@@ -117,13 +127,6 @@ export class MailboxIndex {
     this.highestModseq = modseq;
     this.#flagModseq = modseq;
     return message;
-  }
-
-  /** Another program renamed the file: no change that a client could see. */
-  relocate(uid: number, base: string, inNew: boolean): void {
-    const place = this.lowerBound(uid);
-    const old = this.messages[place];
-    if (old?.uid === uid) this.messages[place] = { ...old, base, inNew };
   }
 
   /** Takes out those of `uids` (ascending) that are there. @returns bytes freed */

@@ -126,7 +126,7 @@ export class MaildirAccount implements MailAccount {
       await this.#retire(mailbox.uidValidity);
       await mailbox.quiet();
       const doomed = `${this.#maildir}/..${this.#context.names.scratch()}`;
-      this.#context.files.rename(mailbox.directory, doomed);
+      this.#context.files.rename(mailbox.files.directory, doomed);
       this.#mailboxes.delete(normal);
       mailbox.vanish();
       await fs.promises.rm(doomed, { recursive: true, force: true });
@@ -156,7 +156,7 @@ export class MaildirAccount implements MailAccount {
       for (const { moving, name } of moves) {
         const directory = `${this.#maildir}/${folderDirectoryName(name)}`;
         await moving.quiet();
-        this.#context.files.rename(moving.directory, directory);
+        this.#context.files.rename(moving.files.directory, directory);
         this.#mailboxes.delete(moving.name);
         moving.moved(name, directory);
         this.#mailboxes.set(name, moving);

@@ -1,22 +1,18 @@
 /**
- * One mailbox: its index, its directory, and what clients do to it.
- *
- * A file's path follows from its index entry alone: `new/<base>`, or `cur/<base>:2,<letters of the flags>`.
- * Renames and unlinks are single synchronous calls with the index changed in the same turn, so both always agree;
- * neither is synced (a crash may undo a flag or an expunge of the last seconds, never an accepted message).
+ * One mailbox: its index, its files, and what clients do to it.
+ * Renames and unlinks are single synchronous calls with the index changed in the same turn, so both always agree.
  */
-import * as fs from "node:fs";
 import type { Address } from "../core/address.ts";
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
-import { isMissing } from "./files.ts";
 import type { Keywords } from "./keywords.ts";
 import { loadMessages } from "./load.ts";
 import { type Landing, land, landMessage } from "./landing.ts";
+import { MailboxFiles } from "./mailbox-files.ts";
 import { type Arrival, type IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import type { UidMarks } from "./marks.ts";
 import { MessageReader } from "./message-reader.ts";
-import { flagSuffix, flagsOfLetters, lettersOf } from "./names.ts";
+import { flagsOfLetters, lettersOf } from "./names.ts";
 import { SpooledMessage } from "./spool.ts";
 import {
   type AppendOptions,
@@ -34,19 +30,17 @@ import {
 
 /** Messages renamed, unlinked or linked before others get a turn (about a millisecond). */
 const CHUNK = 64;
-/** Files above are unlinked in the pool: freeing their blocks takes milliseconds. */
-const UNLINK_INLINE_MAX_BYTES = 256 * 1024;
 
 export class MaildirMailbox implements Mailbox {
   name: string;
   readonly index: MailboxIndex;
   readonly marks: UidMarks;
+  readonly files: MailboxFiles;
   readonly #context: MaildirContext;
   readonly #user: Address;
   readonly #keywords: Keywords;
   readonly #reader: MessageReader;
   #idle: (() => void)[] = [];
-  #directory: string;
   #holders = 0;
   #gone = false;
 
@@ -61,12 +55,12 @@ export class MaildirMailbox implements Mailbox {
     this.#context = context;
     this.#user = user;
     this.name = name;
-    this.#directory = directory;
+    this.files = new MailboxFiles(context.files, directory);
     this.marks = marks;
     this.#keywords = keywords;
     this.index = new MailboxIndex(() => context.nextModseq());
     this.#reader = new MessageReader(context, this.index, {
-      pathOf: (message) => this.pathOf(message),
+      pathOf: (message) => this.files.pathOf(message),
       findAgain: (uid) => this.#findAgain([uid], () => undefined),
     });
   }
@@ -146,13 +140,9 @@ export class MaildirMailbox implements Mailbox {
   async expunge(uids?: readonly number[]): Promise<number[]> {
     return await this.#work("expunge", async () => {
       if (this.index.deletedCount === 0) return [];
-      const marked = (message: IndexedMessage | undefined) =>
-        message !== undefined && (message.flags & Flag.deleted) !== 0;
-      const chosen =
-        uids === undefined
-          ? this.index.messages.filter(marked).map((message) => message.uid)
-          : ascending(uids).filter((uid) => marked(this.index.find(uid)));
-      return await this.removeMessages(chosen);
+      const chosen = uids === undefined ? this.index.deletedUids() : ascending(uids);
+      const marked = chosen.filter((uid) => ((this.index.find(uid)?.flags ?? 0) & Flag.deleted) !== 0);
+      return await this.removeMessages(marked);
     });
   }
 
@@ -203,7 +193,9 @@ export class MaildirMailbox implements Mailbox {
 
   /** Reads the directory. To be called once, before anybody has the mailbox. @throws errno errors */
   async load(): Promise<void> {
-    this.index.load(await loadMessages(this.#context, this.#directory, this.marks, this.keywords.length));
+    this.index.load(
+      await loadMessages(this.#context, this.files.directory, this.marks, this.keywords.length),
+    );
   }
 
   /** True while somebody has it open or a delivery is under way. */
@@ -213,19 +205,6 @@ export class MaildirMailbox implements Mailbox {
 
   get isGone(): boolean {
     return this.#gone;
-  }
-
-  get directory(): string {
-    return this.#directory;
-  }
-
-  directoryOf(message: { inNew: boolean }): string {
-    return `${this.#directory}/${message.inNew ? "new" : "cur"}`;
-  }
-
-  pathOf(message: { inNew: boolean; base: string; flags: number }): string {
-    if (message.inNew) return `${this.#directory}/new/${message.base}`;
-    return `${this.#directory}/cur/${message.base}${flagSuffix(message.flags)}`;
   }
 
   /** Draws a UID; `welcome` or `giveUp` must follow. */
@@ -271,13 +250,11 @@ export class MaildirMailbox implements Mailbox {
     const removed: number[] = [];
     for (let start = 0; start < uids.length; start += CHUNK) {
       if (start > 0) await nextTurn();
-      const present = uids.slice(start, start + CHUNK).flatMap((uid) => this.index.find(uid) ?? []);
-      const later = present.filter((message) => !this.#unlinkNow(message, removed));
-      this.#publish();
+      const later = this.#removeNow(uids.slice(start, start + CHUNK), removed);
       if (later.length === 0) continue;
-      const names = await this.#listNames();
+      const listed = await this.files.list();
       for (const message of later) {
-        for (const path of names.get(message.base) ?? []) await unlinkInPool(path);
+        await this.files.unlinkListed(message, listed);
         this.#forget([message.uid]);
         removed.push(message.uid);
       }
@@ -297,7 +274,7 @@ export class MaildirMailbox implements Mailbox {
   /** The directory has a new place and the mailbox a new name. */
   moved(name: string, directory: string): void {
     this.name = name;
-    this.#directory = directory;
+    this.files.directory = directory;
     this.marks.directory = directory;
     this.#keywords.directory = directory;
   }
@@ -339,13 +316,7 @@ export class MaildirMailbox implements Mailbox {
     }
     const next = changedFlags(old.flags, how, flags);
     if (next === old.flags) return true;
-    const target = { inNew: false, base: old.base, flags: next };
-    try {
-      this.#context.files.rename(this.pathOf(old), this.pathOf(target));
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
+    if (!this.files.rename(old, next)) return false;
     const message = this.index.replace(uid, next, modseq, old.base);
     if (message !== undefined) result.changed.push(message);
     return true;
@@ -360,7 +331,7 @@ export class MaildirMailbox implements Mailbox {
       flags: this.#flagsIn(target, source.flags),
       // Looked up when it happens: the flags, and so the path, may have changed since.
       place: (path: string) => {
-        this.#context.files.link(this.pathOf(this.index.find(source.uid) ?? source), path);
+        this.#context.files.link(this.files.pathOf(this.index.find(source.uid) ?? source), path);
       },
     }));
     const landed = await land(this.#context, landings, undefined);
@@ -381,7 +352,7 @@ export class MaildirMailbox implements Mailbox {
   /** Another program moved files: follows those that are still there, drops the others, then goes on. */
   async #findAgain(uids: readonly number[], goOn: (uid: number) => void): Promise<void> {
     if (uids.length === 0 || this.#gone) return;
-    const names = await this.#listNames();
+    const names = await this.files.list();
     for (const uid of uids) {
       const message = this.index.find(uid);
       if (message === undefined) continue;
@@ -393,41 +364,29 @@ export class MaildirMailbox implements Mailbox {
     this.#publish();
   }
 
-  /** Takes over the flags that another program gave a file, under our form of its name. */
+  /** Takes over the flags that another program gave a file. */
   #follow(message: IndexedMessage, path: string): void {
     const flags = flagsOfLetters(lettersOf(path), this.keywords.length);
-    const target = this.pathOf({ inNew: false, base: message.base, flags });
-    if (path !== target) this.#context.files.rename(path, target);
+    this.files.adopt(path, message.base, flags);
     this.index.replace(message.uid, flags, this.#context.nextModseq(), message.base);
   }
 
-  /** Paths of all message files by the part of their names that stays. */
-  async #listNames(): Promise<Map<string, string[]>> {
-    const paths = new Map<string, string[]>();
-    for (const part of ["cur", "new"]) {
-      for (const name of await fs.promises.readdir(`${this.#directory}/${part}`)) {
-        const base = name.split(":2,", 1)[0] ?? name;
-        paths.set(base, [...(paths.get(base) ?? []), `${this.#directory}/${part}/${name}`]);
-      }
-    }
-    return paths;
-  }
-
-  /**
-   * Unlinks a small file at its place and adds its UID to `removed`.
-   * @returns false for what takes longer: large files, and those that another program moved
-   */
-  #unlinkNow(message: IndexedMessage, removed: number[]): boolean {
-    if (message.size > UNLINK_INLINE_MAX_BYTES) return false;
+  /** Unlinks what is small and in its place, adds it to `removed`. @returns what is left for later */
+  #removeNow(uids: readonly number[], removed: number[]): IndexedMessage[] {
+    const gone: number[] = [];
+    const later: IndexedMessage[] = [];
     try {
-      this.#context.files.unlink(this.pathOf(message));
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
+      for (const uid of uids) {
+        const message = this.index.find(uid);
+        if (message === undefined) continue;
+        if (this.files.unlinkNow(message)) gone.push(uid);
+        else later.push(message);
+      }
+    } finally {
+      this.#forget(gone);
+      removed.push(...gone);
     }
-    this.#forget([message.uid]);
-    removed.push(message.uid);
-    return true;
+    return later;
   }
 
   #forget(uids: readonly number[]): void {
@@ -465,10 +424,4 @@ function ascending(uids: readonly number[]): number[] {
 /** Lets sockets and timers have their turn. */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-function unlinkInPool(path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.unlink(path, (error) => (error && !isMissing(error) ? reject(error) : resolve()));
-  });
 }

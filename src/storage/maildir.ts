@@ -188,6 +188,11 @@ export class MaildirStore implements MailStore {
     return this.#resident.size;
   }
 
+  /** Resolves when the background sweep of the start is over; never rejects. */
+  swept(): Promise<void> {
+    return this.#sweeping;
+  }
+
   async #close(): Promise<void> {
     this.#closed = true;
     await this.#context.running.idle();

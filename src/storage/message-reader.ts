@@ -7,8 +7,10 @@ import { selectFields } from "./header-lines.ts";
 import type { IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import { prefetchFields, type StoredBody } from "./store.ts";
 
-/** Headers read ahead of one that was asked for: keeps the pool busy while a client prefetches in order. */
-const READ_AHEAD = 16;
+/** Headers under way ahead of the one asked for: keeps the pool busy while a client prefetches in order. */
+const READ_AHEAD = 32;
+/** The window moves on when fewer are left ahead. */
+const READ_AHEAD_LOW = 16;
 /** A file that is renamed again and again while we look for it is given up after so many tries. */
 const ATTEMPTS = 4;
 
@@ -24,6 +26,8 @@ export class MessageReader {
   readonly #index: MailboxIndex;
   readonly #places: Places;
   readonly #serial: number;
+  /** Up to here headers were read ahead; 0 when nobody reads in order. */
+  #aheadUid = 0;
   readonly #reading = new Map<number, Promise<Uint8Array | undefined>>();
 
   constructor(context: MaildirContext, index: MailboxIndex, places: Places) {
@@ -44,65 +48,81 @@ export class MessageReader {
 
   prefetchHeader(uid: number): Uint8Array | Promise<Uint8Array | undefined> | undefined {
     const cached = this.#context.headers.get(this.#serial, uid);
-    if (cached !== undefined) return cached;
+    if (cached !== undefined) {
+      if (uid < this.#aheadUid) this.#readAhead(this.#index.lowerBound(uid));
+      return cached;
+    }
     const place = this.#index.lowerBound(uid);
     if (this.#index.messages[place]?.uid !== uid) return undefined;
     const wanted = this.#prefetchOne(uid);
-    const end = Math.min(place + READ_AHEAD, this.#index.messages.length);
-    for (let ahead = place + 1; ahead < end && this.#reading.size < READ_AHEAD; ahead++) {
-      const next = this.#index.messages[ahead];
-      if (next === undefined || this.#context.headers.has(this.#serial, next.uid)) continue;
-      // Whoever asks for it gets the error; read ahead alone it is nobody's.
-      this.#prefetchOne(next.uid).catch(() => undefined);
-    }
+    this.#readAhead(place);
     return wanted;
   }
 
-  async header(uid: number): Promise<Uint8Array | undefined> {
-    return await this.#read(uid, (message) => readHeader(this.#places.pathOf(message), message.size));
+  header(uid: number): Promise<Uint8Array | undefined> {
+    return this.#read(uid, (message) => readHeader(this.#places.pathOf(message), message.size));
   }
 
-  async body(uid: number): Promise<StoredBody | undefined> {
+  body(uid: number): Promise<StoredBody | undefined> {
     const { bodySlots } = this.#context;
-    return await this.#read(uid, (message) =>
+    return this.#read(uid, (message) =>
       openBody(() => this.#places.pathOf(this.#index.find(uid) ?? message), message.size, bodySlots),
     );
+  }
+
+  /** Starts reading what follows `place`, if not enough of it is under way. */
+  #readAhead(place: number): void {
+    const { messages } = this.#index;
+    const low = messages[Math.min(place + READ_AHEAD_LOW, messages.length - 1)];
+    if (low === undefined || (messages[place]?.uid ?? 0) >= this.#aheadUid) this.#aheadUid = 0;
+    if (low === undefined || low.uid <= this.#aheadUid) return;
+    const end = Math.min(place + READ_AHEAD, messages.length - 1);
+    for (let ahead = place + 1; ahead <= end; ahead++) {
+      const next = messages[ahead];
+      if (next === undefined || next.uid <= this.#aheadUid) continue;
+      this.#aheadUid = next.uid;
+      if (this.#context.headers.has(this.#serial, next.uid)) continue;
+      // Whoever asks for it gets the error; read ahead alone it is nobody's.
+      this.#prefetchOne(next.uid).catch(() => undefined);
+    }
   }
 
   #prefetchOne(uid: number): Promise<Uint8Array | undefined> {
     const running = this.#reading.get(uid);
     if (running !== undefined) return running;
-    const reading = this.#readPrefetch(uid).finally(() => this.#reading.delete(uid));
+    const reading = this.#readPrefetch(uid);
     this.#reading.set(uid, reading);
     return reading;
   }
 
   async #readPrefetch(uid: number): Promise<Uint8Array | undefined> {
-    const header = await this.header(uid);
-    if (header === undefined) return undefined;
-    const lines = selectFields(header, prefetchFields);
-    if (this.#index.find(uid) !== undefined) this.#context.headers.set(this.#serial, uid, lines);
-    return lines;
+    try {
+      const header = await this.header(uid);
+      if (header === undefined) return undefined;
+      const lines = selectFields(header, prefetchFields);
+      if (this.#index.find(uid) !== undefined) this.#context.headers.set(this.#serial, uid, lines);
+      return lines;
+    } finally {
+      this.#reading.delete(uid);
+    }
   }
 
   async #read<T>(uid: number, read: (message: IndexedMessage) => Promise<T>): Promise<T | undefined> {
-    return await this.#context.running.during(async () => {
-      try {
-        for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-          const message = this.#index.find(uid);
-          if (message === undefined) return undefined;
-          try {
-            return await read(message);
-          } catch (error) {
-            if (!isMissing(error)) throw error;
-          }
-          // Unchanged here, so it was another program; else our own flags or expunge overtook the read.
-          if (this.#index.find(uid) === message) await this.#places.findAgain(uid);
+    try {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const message = this.#index.find(uid);
+        if (message === undefined) return undefined;
+        try {
+          return await read(message);
+        } catch (error) {
+          if (!isMissing(error)) throw error;
         }
-        return undefined;
-      } catch (error) {
-        throw asStorageError(error, "read message", this.#context.log);
+        // Unchanged here, so it was another program; else our own flags or expunge overtook the read.
+        if (this.#index.find(uid) === message) await this.#places.findAgain(uid);
       }
-    });
+      return undefined;
+    } catch (error) {
+      throw asStorageError(error, "read message", this.#context.log);
+    }
   }
 }

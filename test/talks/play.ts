@@ -26,11 +26,10 @@ export interface TalkTarget {
   event(event: Directive): void | Promise<void>;
   /** True once the server hung up. */
   readonly closed: boolean;
-  /**
-   * Resolves when all that follows from the input so far has happened. A socket, which cannot know, waits here
-   * until output has grown, the peer hung up or a deadline passed.
-   */
+  /** Resolves when all that follows from the input so far has happened, as far as the target can know. */
   settle(): Promise<void>;
+  /** For targets that cannot know: waits until output has grown, the server hung up or a deadline passed. */
+  awaitOutput?(): Promise<void>;
   /** Ends the connection; harmless when it is over. */
   dispose(): void | Promise<void>;
 }
@@ -198,7 +197,7 @@ class Player {
   async #grew(): Promise<boolean> {
     const before = this.#target.output().length;
     const wasClosed = this.#target.closed;
-    await this.#target.settle();
+    await (this.#target.awaitOutput?.() ?? this.#target.settle());
     return this.#target.output().length > before || this.#target.closed !== wasClosed;
   }
 

@@ -45,6 +45,7 @@ export class Engine {
   #pumping = false;
   #paused = false;
   #dirty = false;
+  #inputEnded = false;
   #badCommands = 0;
   #append: Append | undefined;
   /** Of the command whose lines are awaited. */
@@ -77,6 +78,12 @@ export class Engine {
     }
     this.#pump();
     if (codec === undefined) this.#receiver.keep();
+  }
+
+  /** The client says nothing more but still reads: what it asked is answered, then the connection ends. */
+  inputEnded(): void {
+    this.#inputEnded = true;
+    this.#pump();
   }
 
   /** The client has read all that was said. */
@@ -125,6 +132,7 @@ export class Engine {
     this.#pumping = false;
     session.flush();
     this.#throttle();
+    if (this.#inputEnded && !this.#busy && session.transport.queuedBytes <= OUTPUT_HIGH_BYTES) session.hangUp();
   }
 
   /** A client far ahead of its answers is not read. */

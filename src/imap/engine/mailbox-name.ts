@@ -43,15 +43,15 @@ export function decodeUtf7(wire: string): string | undefined {
 export function encodeUtf7(text: string): string {
   return text.replace(/&|[^\u0020-\u007e]+/g, (run) => {
     if (run === "&") return "&-";
-    const units = fromLatin1([...run].map((char) => utf16be(char)).join(""));
+    const units = fromLatin1(utf16be(run));
     return `&${Buffer.from(units).toString("base64").replace(/=+$/, "").replaceAll("/", ",")}-`;
   });
 }
 
-function utf16be(char: string): string {
+function utf16be(text: string): string {
   let bytes = "";
-  for (let i = 0; i < char.length; i++) {
-    const unit = char.charCodeAt(i);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
     bytes += String.fromCharCode(unit >> 8, unit & 255);
   }
   return bytes;

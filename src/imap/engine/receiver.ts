@@ -98,8 +98,7 @@ export class Receiver {
         return this.#nextStream();
       case "skip":
         return this.#nextSkip();
-      case "streamWait":
-      case "dead":
+      default:
         return undefined;
     }
   }

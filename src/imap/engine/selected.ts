@@ -120,7 +120,7 @@ export class Selected {
   }
 
   #expungeNews({ expunges, qresync }: NewsOptions): string {
-    if (!expunges) return "";
+    if (!expunges || this.#firstNew() === this.#uids.length) return "";
     const { messages } = this.mailbox;
     const gone: number[] = [];
     let text = "";
@@ -142,8 +142,7 @@ export class Selected {
 
   #existsNews(): string {
     const { messages } = this.mailbox;
-    let first = messages.length;
-    while (first > 0 && (messages[first - 1]?.uid ?? 0) >= this.#above) first--;
+    let first = this.#firstNew();
     if (first === messages.length) return "";
     this.#above = (messages.at(-1)?.uid ?? 0) + 1;
     const uids = new Uint32Array(this.#uids.length + messages.length - first);
@@ -151,6 +150,14 @@ export class Selected {
     for (let at = this.#uids.length; first < messages.length; first++) uids[at++] = messages[first]?.uid ?? 0;
     this.#uids = uids;
     return `* ${uids.length} EXISTS\r\n`;
+  }
+
+  /** Index of the first message that was not announced; by the tail, which is short. */
+  #firstNew(): number {
+    const { messages } = this.mailbox;
+    let first = messages.length;
+    while (first > 0 && (messages[first - 1]?.uid ?? 0) >= this.#above) first--;
+    return first;
   }
 
   #flagNews(knownAbove: number, condstore: boolean): string {

@@ -11,7 +11,7 @@ import { OUTPUT_HIGH_BYTES } from "./limits.ts";
 import { encodeMailboxName } from "./mailbox-name.ts";
 import type { Selected } from "./selected.ts";
 import type { DeflateCodec, ImapServices, ImapSettings, Transport } from "./services.ts";
-import { formatAstring } from "./text.ts";
+import { formatAstring, isAscii, quote } from "./text.ts";
 
 /** Gathered output above this leaves before the turn ends. */
 const TEXT_HIGH_BYTES = 64 * 1024;
@@ -122,7 +122,9 @@ export class Session {
 
   /** A mailbox name as it stands in responses. */
   nameOut(name: string): string {
-    return formatAstring(encodeMailboxName(name, this.utf8));
+    const wire = encodeMailboxName(name, this.utf8);
+    // RFC 6855 §3: UTF-8 stands in quoted strings then.
+    return this.utf8 && !isAscii(wire) ? quote(wire) : formatAstring(wire);
   }
 
   /** Says BYE and hangs up. */

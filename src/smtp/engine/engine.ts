@@ -10,6 +10,7 @@ import type { Address } from "../../core/address.ts";
 import { accept, type Refusal, refusals, refuse, type Verdict } from "../../core/verdict.ts";
 import { type Next, runCommand } from "./commands.ts";
 import type { CloseReason, Effect, SmtpEngineOptions } from "./effects.ts";
+import { HeldInput } from "./held-input.ts";
 import { IncomingMessage } from "./incoming-message.ts";
 import { BAD_COMMANDS_MAX, BODY_DRAIN_MAX_BYTES, IDLE_COMMANDS_MAX, LOGIN_FAILURES_MAX } from "./limits.ts";
 import { type Line, LineReader } from "./line-reader.ts";
@@ -48,11 +49,7 @@ export class SmtpEngine {
   #phase: Phase = { in: "command" };
   #message: IncomingMessage | undefined;
   #effects: Effect[] = [];
-  /** Copies of input that waits. */
-  #held: Uint8Array[] = [];
-  /** The first piece of `#held` that is still to be read. */
-  #heldFrom = 0;
-  #heldBytes = 0;
+  readonly #held = new HeldInput();
   #lastId = 0;
   #shuttingDown = false;
 
@@ -62,7 +59,7 @@ export class SmtpEngine {
 
   /** Bytes that wait for an answer. */
   get heldBytes(): number {
-    return this.#heldBytes;
+    return this.#held.bytes;
   }
 
   /** True while a message is being read. */
@@ -78,8 +75,7 @@ export class SmtpEngine {
 
   /** Takes any slice of the stream. `bytes` is borrowed. */
   feed(bytes: Uint8Array): Effect[] {
-    if (this.#phase.in === "parked") this.#hold(bytes, 0);
-    else this.#hold(bytes, this.#read(bytes));
+    this.#held.push(bytes, this.#read(bytes));
     return this.#take();
   }
 
@@ -175,13 +171,6 @@ export class SmtpEngine {
     return at;
   }
 
-  /** Copies what waits: the host lends its bytes for the call only. (`slice` of a Buffer would be no copy.) */
-  #hold(bytes: Uint8Array, at: number): void {
-    if (at >= bytes.length) return;
-    this.#held.push(new Uint8Array(bytes.subarray(at)));
-    this.#heldBytes += bytes.length - at;
-  }
-
   #park(question: Question): number {
     const id = ++this.#lastId;
     this.#phase = { in: "parked", id, question };
@@ -197,24 +186,8 @@ export class SmtpEngine {
 
   #resume(): Effect[] {
     if (this.#shuttingDown) this.#hangUp("shuttingDown", "shutdown");
-    while (this.#phase.in !== "parked") {
-      const piece = this.#held[this.#heldFrom];
-      if (piece === undefined) {
-        this.#forgetHeld();
-        break;
-      }
-      const at = this.#read(piece);
-      this.#heldBytes -= at;
-      if (at < piece.length) this.#held[this.#heldFrom] = piece.subarray(at);
-      else this.#heldFrom++;
-    }
+    this.#held.drain((piece) => this.#read(piece));
     return this.#take();
-  }
-
-  #forgetHeld(): void {
-    this.#held = [];
-    this.#heldFrom = 0;
-    this.#heldBytes = 0;
   }
 
   #send(text: string): void {
@@ -251,7 +224,7 @@ export class SmtpEngine {
     this.#abortMessage();
     this.#phase = { in: "closed" };
     this.#lines.reset();
-    this.#forgetHeld();
+    this.#held.clear();
     this.#effects.push({ do: "close", why });
   }
 
@@ -308,7 +281,6 @@ export class SmtpEngine {
         return this.#takeSasl(next.step);
       case "startTls":
         this.#phase = { in: "handshake" };
-        this.#session.transaction = undefined;
         this.#abortMessage();
         this.#effects.push({ do: "startTls", reply: `${replies.readyForTls}\r\n` });
         return;

@@ -10,6 +10,7 @@ const SIZE = /^\d{1,20}$/;
 const NOT_ASCII = /[^\u0000-\u007f]/;
 /** What a decoder puts in place of malformed UTF-8. */
 const MALFORMED = "\uFFFD";
+const NO_PARAMETERS: ReadonlyMap<string, string | undefined> = new Map();
 
 export interface MailCommand {
   /** null for `<>`. */
@@ -55,7 +56,7 @@ export function parseRecipient(text: string, utf8: boolean, hostname: string): P
   }
   if (!utf8 && NOT_ASCII.test(path.address)) return { ok: false, reply: "recipientNeedsUtf8" };
   if (path.address.includes(MALFORMED)) return { ok: true, value: undefined };
-  const isPostmaster = /^postmaster$/i.test(path.address);
+  const isPostmaster = path.address.length === 10 && path.address.toLowerCase() === "postmaster";
   return { ok: true, value: parseAddress(isPostmaster ? `postmaster@${hostname}` : path.address) };
 }
 
@@ -112,7 +113,8 @@ function closingBracket(text: string): number {
 }
 
 /** @returns undefined when a parameter comes twice or is not `KEY` or `KEY=value` */
-function readParameters(text: string): Map<string, string | undefined> | undefined {
+function readParameters(text: string): ReadonlyMap<string, string | undefined> | undefined {
+  if (text === "") return NO_PARAMETERS;
   const parameters = new Map<string, string | undefined>();
   for (const word of text.split(" ")) {
     if (word === "") continue;

@@ -2,10 +2,13 @@
  * A message on its way in: its bytes go to the host, or nowhere when nobody wants them or they are too many.
  * A message that is too big is read to its end all the same, so that its rest is never taken for commands.
  */
-import { CRLF } from "../../core/bytes.ts";
+import { CRLF, concat } from "../../core/bytes.ts";
 import { BodyReader } from "./body-reader.ts";
 import type { Effect } from "./effects.ts";
 import { BODY_DRAIN_MAX_BYTES } from "./limits.ts";
+
+/** A piece of input that falls into more slices than this is copied together: each slice costs its readers a call. */
+const SLICES_MAX = 8;
 
 /** `dropped`: every recipient was accepted on the wire only. */
 export type MessageFate = "kept" | "dropped" | "tooBig";
@@ -46,7 +49,11 @@ export class IncomingMessage {
 
   /** Reads on from `at`, adds what is to be done to `effects`. @returns where it stopped */
   take(bytes: Uint8Array, at: number, effects: Effect[]): number {
-    return this.#reader.take(bytes, at, (slice) => this.#pass(slice, effects));
+    const slices: Uint8Array[] = [];
+    const next = this.#reader.take(bytes, at, (slice) => slices.push(slice));
+    if (slices.length > SLICES_MAX) this.#pass(concat(slices), effects);
+    else for (const slice of slices) this.#pass(slice, effects);
+    return next;
   }
 
   /** Ends a message in chunks with a whole line. @returns false when it ends in a bare CR */

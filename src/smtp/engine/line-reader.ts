@@ -97,7 +97,7 @@ function judge(bytes: Uint8Array, kind: LineKind): Line {
   const length = bytes.length;
   if (length > LINE_DRAIN_MAX_BYTES) return { kind: "broken", why: "endlessLine" };
   if (length < 2 || bytes[length - 2] !== CR) return { kind: "broken", why: "bareLineEnd" };
-  if (length > lineLimit(bytes, kind)) return { kind: "tooLong" };
+  if (length > COMMAND_LINE_MAX_BYTES && length > lineLimit(bytes, kind)) return { kind: "tooLong" };
   if (bytes.indexOf(CR) !== length - 2) return { kind: "broken", why: "bareLineEnd" };
   if (bytes.includes(0)) return { kind: "broken", why: "nulByte" };
   return { kind: "text", text: toUtf8(bytes.subarray(0, length - 2)) };

@@ -175,8 +175,7 @@ class Responder {
         return `MODSEQ (${info.modseq})`;
       case "ENVELOPE":
         return structure === undefined ? "ENVELOPE NIL" : `ENVELOPE ${formatEnvelope(structure.envelope)}`;
-      case "BODY":
-      case "BODYSTRUCTURE":
+      default:
         return structure === undefined
           ? `${name} NIL`
           : `${name} ${formatStructure(structure.root, name !== "BODY")}`;

@@ -63,10 +63,7 @@ export class Matcher {
         return info.internalDateMs >= key.fromMs && info.internalDateMs < key.toMs;
       case "modseq":
         return info.modseq >= key.least;
-      case "sent":
-      case "header":
-      case "body":
-      case "text":
+      default:
         return undefined;
     }
   }
