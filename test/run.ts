@@ -12,10 +12,16 @@ const artifacts = join(root, "test-artifacts");
 const bin = (name: string) => join(root, "node_modules/.bin", name);
 const bun = process.execPath;
 /** Of each captured log, when a suite fails. */
-const LOG_TAIL_BYTES = 4_000;
+const LOG_TAIL_BYTES = 1_500;
 const STAGE_TIMEOUT_MS = 12 * 60_000;
-/** Suites talk to these programs; Debian packages of the same name hold them. */
-const debianPackages = ["swaks", "curl", "openssl", "python3"];
+/** Debian packages that suites need, and how to see that they are there. */
+const debianPackages: readonly [name: string, check: string[]][] = [
+  ["swaks", ["swaks", "--version"]],
+  ["libnet-ssleay-perl", ["perl", "-MNet::SSLeay", "-e", "1"]],
+  ["curl", ["curl", "--version"]],
+  ["openssl", ["openssl", "version"]],
+  ["python3", ["python3", "--version"]],
+];
 
 interface Stage {
   name: string;
@@ -182,7 +188,12 @@ async function run(command: string[]): Promise<{ code: number; output: string }>
 /** Where it may (root, apt there), the set-up installs what suites need; elsewhere those suites skip. */
 async function installPackages(): Promise<void> {
   mkdirSync(artifacts, { recursive: true });
-  const missing = debianPackages.filter((name) => Bun.which(name) === null);
+  const missing = debianPackages
+    .filter(
+      ([, [program = "", ...args]]) =>
+        !Bun.which(program) || Bun.spawnSync([program, ...args]).exitCode !== 0,
+    )
+    .map(([name]) => name);
   if (missing.length === 0 || process.getuid?.() !== 0 || Bun.which("apt-get") === null) return;
   const install = ["apt-get", "install", "-y", "--no-install-recommends", ...missing];
   if ((await run(install)).code === 0) return;

@@ -111,10 +111,25 @@ export function percentile(values: readonly number[], part: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN;
 }
 
-/** CPUs' worth of time that the hypervisor took away, all CPUs together, milliseconds since boot. */
-export function stealMs(): number {
-  const fields = readFileSync("/proc/stat", "latin1").split("\n")[0]?.split(/\s+/) ?? [];
-  return Number(fields[8] ?? 0) * TICK_MS;
+/** CPU time since boot, milliseconds, all CPUs together. */
+export interface MachineTimes {
+  /** Taken away by the hypervisor. */
+  stolen: number;
+  /** Used by processes that are neither this one nor its ended children. */
+  others: number;
+}
+
+export function machineTimes(): MachineTimes {
+  const total = readFileSync("/proc/stat", "latin1").split("\n")[0]?.split(/\s+/).map(Number) ?? [];
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = total;
+  const own = readFileSync("/proc/self/stat", "latin1");
+  const fields = own
+    .slice(own.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
+  const [utime = 0, stime = 0, cutime = 0, cstime = 0] = fields.slice(11, 15);
+  const busy = user + nice + system + irq + softirq;
+  return { stolen: steal * TICK_MS, others: (busy - utime - stime - cutime - cstime) * TICK_MS };
 }
 
 export function machineFacts(): string[] {

@@ -6,14 +6,14 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compressed, idle } from "./idle.ts";
-import { type Figure, machineFacts, type Scenario, stealMs } from "./lab.ts";
+import { type Figure, machineFacts, machineTimes, type Scenario } from "./lab.ts";
 import { latency } from "./latency.ts";
 import { logins, reading } from "./reading.ts";
 import { start, version } from "./start.ts";
 import { fanout, throughput } from "./throughput.ts";
 
-/** Above this share of one CPU taken away by the hypervisor, figures say little. */
-const STEAL_MAX_CPUS = 0.3;
+/** With more CPUs than this taken away by the hypervisor or used by other programs, figures say little. */
+const NOISE_MAX_CPUS = 0.3;
 
 const scenarios: readonly Scenario[] = [
   version,
@@ -47,7 +47,9 @@ if (unknown.length > 0) {
 interface Outcome {
   scenario: string;
   figures: Figure[];
-  stealCpus: number;
+  /** CPUs that were not there for the measurement, on average. */
+  stolenCpus: number;
+  othersCpus: number;
   error?: string;
 }
 
@@ -69,14 +71,21 @@ process.exit(outcomes.some((outcome) => outcome.error !== undefined) ? 1 : 0);
 
 async function measure(scenario: Scenario): Promise<Outcome> {
   const startedAt = performance.now();
-  const stolenBefore = stealMs();
-  const stolen = () => (stealMs() - stolenBefore) / (performance.now() - startedAt);
+  const before = machineTimes();
+  const noise = () => {
+    const after = machineTimes();
+    const ms = performance.now() - startedAt;
+    return {
+      stolenCpus: (after.stolen - before.stolen) / ms,
+      othersCpus: Math.max(0, after.others - before.others) / ms,
+    };
+  };
   try {
     const figures = await scenario.run();
-    return { scenario: scenario.name, figures, stealCpus: stolen() };
+    return { scenario: scenario.name, figures, ...noise() };
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    return { scenario: scenario.name, figures: [], stealCpus: stolen(), error: text };
+    return { scenario: scenario.name, figures: [], error: text, ...noise() };
   }
 }
 
@@ -97,9 +106,10 @@ function printReport(): void {
   for (const { figures } of outcomes) for (const figure of figures) console.log(row(figure));
   for (const { scenario, error } of outcomes)
     if (error !== undefined) console.log(`\n${scenario} failed: ${error}`);
-  for (const { scenario, stealCpus } of outcomes) {
-    if (stealCpus > STEAL_MAX_CPUS)
-      console.log(`\n${scenario}: ${stealCpus.toFixed(2)} CPUs were stolen, measure again`);
+  for (const { scenario, stolenCpus, othersCpus } of outcomes) {
+    if (Math.max(stolenCpus, othersCpus) <= NOISE_MAX_CPUS) continue;
+    const taken = `${othersCpus.toFixed(2)} CPUs used by other programs, ${stolenCpus.toFixed(2)} stolen`;
+    console.log(`\n${scenario}: ${taken}; measure again on a quiet machine`);
   }
   for (const text of texts) console.log(`\n${text}`);
 }

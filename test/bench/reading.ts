@@ -81,6 +81,8 @@ export const reading: Scenario = {
           unit: "/s",
           budget: { min: 50_000 },
         },
+        { name: "server CPU per 1,000 prefetched, cached", value: cached.cpuMs * 1000, unit: "ms" },
+        { name: "server CPU per 1,000 prefetched, cold", value: first.cpuMs * 1000, unit: "ms" },
         { name: "bodies fetched/s", value: bodies.perSecond, unit: "/s", budget: { min: 30_000 } },
         { name: "server CPU per body", value: bodies.cpuMs, unit: "ms" },
       ] satisfies Figure[];

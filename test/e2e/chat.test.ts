@@ -12,7 +12,6 @@ import { Core, type Profile } from "../support/delta-chat.ts";
 import { ImapClient } from "../support/imap-client.ts";
 import { Relay } from "../support/relay.ts";
 import { SmtpClient } from "../support/smtp-client.ts";
-import { isExpectedComplaint } from "./complaints.ts";
 
 const SCENE_TIMEOUT_MS = 120_000;
 const FILE_BYTES = 15 * 1024 * 1024;
@@ -46,7 +45,6 @@ describe("three people on one relay", () => {
         core.login({ relay, localpart: "carolsinger", via: "443" }),
       ]);
       for (const person of [alice, bob, carol]) {
-        await person.take("ImapInboxIdle");
         expect(await person.rpc.getConfig(person.id, "is_chatmail")).toBe("1");
       }
     },
@@ -140,7 +138,8 @@ describe("three people on one relay", () => {
       writeFileSync(path, bytes);
       const chat = await alice.chatWith(bob);
       const [sent] = await alice.rpc.miscSendMsg(alice.id, chat, "the film", path, "film.bin", null, null);
-      const message = await receiveText(bob, "the film");
+      // Until the file is there, the core adds its name and size to the text.
+      const message = await receiveText(bob, "the film", (text) => text.startsWith("the film"));
       const whole = await bob.eventually(async () => {
         const now = await bob.message(message.id);
         return now.downloadState === "Done" && now.file !== null ? now : undefined;
@@ -193,15 +192,19 @@ describe("three people on one relay", () => {
     async () => {
       const chat = await alice.chatWith(bob);
       await exchange(alice, bob, "before the restart");
-      const { code, ms } = await relay.stop();
-      expect(code).toBe(0);
-      expect(ms).toBeLessThan(10_000);
-      const sent = await alice.rpc.miscSendTextMessage(alice.id, chat, "written while the relay was down");
-      await relay.restart();
-      await core.rpc.maybeNetwork();
-      await receiveText(bob, "written while the relay was down");
-      expect((await alice.message(sent)).state).toBeGreaterThanOrEqual(C.DC_STATE_OUT_DELIVERED);
-      await exchange(bob, alice, "after the restart");
+      await core.excused(async () => {
+        const { code, ms } = await relay.stop();
+        expect(code).toBe(0);
+        expect(ms).toBeLessThan(10_000);
+        const sent = await alice.rpc.miscSendTextMessage(alice.id, chat, "written while the relay was down");
+        await relay.restart();
+        await core.rpc.maybeNetwork();
+        await receiveText(bob, "written while the relay was down");
+        expect((await alice.message(sent)).state).toBeGreaterThanOrEqual(C.DC_STATE_OUT_DELIVERED);
+        await exchange(bob, alice, "after the restart");
+        // Everyone is connected again before complaints count again.
+        await exchange(alice, carol, "are you there, too?");
+      });
     },
     SCENE_TIMEOUT_MS,
   );
@@ -210,7 +213,6 @@ describe("three people on one relay", () => {
     "an address in upper case is the same account",
     async () => {
       const dora = await core.login({ relay, localpart: "DoraExplore", typed: "DORAEXPLORE@RELAY.TEST" });
-      await dora.take("ImapInboxIdle");
       for (const spelling of ["doraexplore@relay.test", "DORAexplore@Relay.Test"]) {
         const imap = await ImapClient.open({ port: relay.ports.imaps, tls: true });
         expect((await imap.login(spelling, dora.password)).status).toBe("OK");
@@ -226,10 +228,11 @@ describe("three people on one relay", () => {
   test(
     "a wrong password is refused, and the client says so",
     async () => {
-      const attempt = core.login({ relay, localpart: "alicewonder", password: "not her password" });
-      const error = await attempt.then(
-        () => undefined,
-        (reason: { message: string }) => reason.message,
+      const error = await core.excused(() =>
+        core.login({ relay, localpart: "alicewonder", password: "not her password" }).then(
+          () => undefined,
+          (reason: { message: string }) => reason.message,
+        ),
       );
       // The core's own text for a tagged NO that speaks of authentication.
       expect(error).toMatch(/Cannot login as|authentication|password/i);
@@ -238,7 +241,7 @@ describe("three people on one relay", () => {
   );
 
   test("the core's log holds no warning about the relay", () => {
-    expect(core.complaints.filter((text) => !isExpectedComplaint(text))).toEqual([]);
+    expect(core.complaints).toEqual([]);
   });
 
   test("nothing the relay printed names a user", () => {
@@ -270,10 +273,14 @@ async function exchange(from: Profile, to: Profile, text: string): Promise<void>
 }
 
 /** Takes incoming messages until one has this text. */
-async function receiveText(person: Profile, text: string): Promise<T.Message> {
+async function receiveText(
+  person: Profile,
+  text: string,
+  matches = (found: string) => found === text,
+): Promise<T.Message> {
   for (;;) {
     const message = await person.receive();
-    if (message.text === text) return message;
+    if (matches(message.text)) return message;
   }
 }
 

@@ -283,7 +283,8 @@ def case_a_standard_clients_day():
     assert box.copy("1", "DeltaChat")[0] == "OK"
     assert box.uid("MOVE", "2", "DeltaChat")[0] == "OK"
     assert box.store("1", "+FLAGS", "\\Deleted")[0] == "OK"
-    assert box.expunge()[1] == [b"1"]
+    # imaplib keeps the EXPUNGE that came with MOVE, too.
+    assert box.expunge()[1][-1] == b"1"
     assert box.select("DeltaChat") == ("OK", [b"2"])
     assert box.fetch("*", "(FLAGS)")[0] == "OK"
     assert box.close()[0] == "OK"

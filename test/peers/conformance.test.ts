@@ -35,7 +35,7 @@ const cases: readonly [name: string, what: string, relay?: "strict", messageByte
   ["quota_exceeded", "a full mailbox is refused with 552", "strict", 100_000],
 ];
 
-describe.skipIf(isMissing("python3"))("python's imaplib and smtplib", () => {
+describe.skipIf(isMissing("python3"))("imaplib and smtplib (need the package python3)", () => {
   const dir = mkdtempSync(join(tmpdir(), "madmail-py-"));
   const relays: { main?: Relay; strict?: Relay } = {};
 

@@ -25,6 +25,8 @@ export interface LinkOptions {
 interface Waiter {
   /** Bytes wanted, or 0 for a line. */
   count: number;
+  /** They only have to be there: nothing is taken. */
+  peek: boolean;
   resolve: (bytes: Buffer) => void;
   reject: (error: Error) => void;
   timer: ReturnType<typeof setTimeout>;
@@ -239,13 +241,12 @@ export class Link {
 
   /** Resolves when more than `held` unread bytes are there; they stay unread. */
   async #more(held: number, timeoutMs: number): Promise<void> {
-    const bytes = await this.#read(held + 1, timeoutMs);
-    this.#start -= bytes.length;
+    await this.#read(held + 1, timeoutMs, true);
   }
 
-  #read(count: number, timeoutMs: number): Promise<Buffer> {
+  #read(count: number, timeoutMs: number, peek = false): Promise<Buffer> {
     if (this.#waiter !== undefined) throw new Error("two reads at once on one link");
-    const ready = this.#cut(count);
+    const ready = this.#cut(count, peek);
     if (ready !== undefined) return Promise.resolve(ready);
     if (this.#ended !== undefined) return Promise.reject(new Error(`read failed: ${this.#ended.message}`));
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
@@ -255,24 +256,25 @@ export class Link {
       const wanted = count === 0 ? "a line" : `${count} bytes`;
       reject(new Error(`${timeoutMs} ms without ${wanted}; unread: ${JSON.stringify(held)}`));
     }, timeoutMs);
-    this.#waiter = { count, resolve, reject, timer };
+    this.#waiter = { count, peek, resolve, reject, timer };
     return promise;
   }
 
   #serve(): void {
     const waiter = this.#waiter;
     if (waiter === undefined) return;
-    const ready = this.#cut(waiter.count);
+    const ready = this.#cut(waiter.count, waiter.peek);
     if (ready === undefined) return;
     this.#waiter = undefined;
     clearTimeout(waiter.timer);
     waiter.resolve(ready);
   }
 
-  #cut(count: number): Buffer | undefined {
+  #cut(count: number, peek: boolean): Buffer | undefined {
     const held = this.#buffer.subarray(this.#start, this.#end);
     if (count > 0) {
       if (held.length < count) return undefined;
+      if (peek) return held;
       this.#start += count;
       return Buffer.from(held.subarray(0, count));
     }

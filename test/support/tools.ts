@@ -11,6 +11,11 @@ export function isMissing(program: string): boolean {
   return Bun.which(program) === null;
 }
 
+/** Swaks speaks TLS only where Perl has Net::SSLeay (Debian: libnet-ssleay-perl). */
+export function isSwaksMissing(): boolean {
+  return isMissing("swaks") || Bun.spawnSync(["perl", "-MNet::SSLeay", "-e", "1"]).exitCode !== 0;
+}
+
 /** Runs a program to its end. It is killed after `timeoutMs`, which shows as code -1. */
 export async function runTool(
   command: readonly string[],
