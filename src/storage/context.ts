@@ -25,7 +25,7 @@ export interface MaildirContext {
   /** Large bodies held open by readers. */
   readonly bodySlots: Slots;
   /** A mod-sequence above every earlier one of this store. */
-  nextModseq(): number;
+  readonly nextModseq: () => number;
   /** Seconds since 1970, but above every UIDVALIDITY of accounts that were removed. */
   uidValidityFloor(): number;
   /** An account with this UIDVALIDITY went away: a new one must not use it again. */

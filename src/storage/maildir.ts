@@ -156,7 +156,13 @@ export class MaildirStore implements MailStore {
       // Refused before anything is made or awaited.
       const wanted = targets.map(({ user, mailbox }) => ({ user, mailbox: normalMailboxName(mailbox) }));
       const found = wanted.map((target) => this.#target(target));
-      const mailboxes = await allOf(found);
+      const mailboxes = await allOf(found).catch((error: unknown) => {
+        // Removed while we waited for it: for the sender a fault that passes, not a target that is wrong.
+        if (error instanceof StorageError && error.fault === "nonexistent") {
+          throw new StorageError("failed", "account was removed during delivery", { cause: error });
+        }
+        throw error;
+      });
       const internalDateMs = this.#context.clock.nowMs();
       await landMessage(
         this.#context,
