@@ -62,7 +62,7 @@ describe("the layout", () => {
       [alice, bob].map(async (user) =>
         (await fixture.messageFiles(user))
           .map((file) => statSync(`${fixture.maildir(user)}/${file}`).ino)
-          .sort(),
+          .sort((a, b) => a - b),
       ),
     );
     expect(inodes[0]).toEqual(inodes[1] ?? []);
