@@ -3,7 +3,7 @@ import { openBody, readHeader } from "./bodies.ts";
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import { isMissing } from "./files.ts";
-import { selectFields } from "./header-lines.ts";
+import { headerLength, selectFields } from "./header-lines.ts";
 import type { MailboxFiles } from "./mailbox-files.ts";
 import type { IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import { prefetchFields, type StoredBody } from "./store.ts";
@@ -55,7 +55,10 @@ export class MessageReader {
       return cached;
     }
     const place = this.#index.lowerBound(uid);
-    if (this.#index.messages[place]?.uid !== uid) return undefined;
+    const message = this.#index.messages[place];
+    if (message?.uid !== uid) return undefined;
+    const quick = this.#prefetchNow(message);
+    if (quick !== undefined) return quick;
     const wanted = this.#prefetchOne(uid);
     this.#readAhead(place);
     return wanted;
@@ -66,10 +69,29 @@ export class MessageReader {
   }
 
   body(uid: number): Promise<StoredBody | undefined> {
-    const { bodySlots } = this.#context;
     return this.#read(uid, (message) =>
-      openBody(() => this.#places.files.pathOf(this.#index.find(uid) ?? message), message.size, bodySlots),
+      openBody(
+        () => this.#places.files.pathOf(this.#index.find(uid) ?? message),
+        message.size,
+        this.#context,
+      ),
     );
+  }
+
+  /** @returns undefined when the pool has to do it: a slow disk, a long header, a file that is not in its place */
+  #prefetchNow(message: IndexedMessage): Uint8Array | undefined {
+    let head: Uint8Array | undefined;
+    try {
+      head = this.#context.quickReads.head(this.#places.files.pathOf(message));
+    } catch {
+      // The other way meets the same fault and deals with it.
+      return undefined;
+    }
+    const length = head === undefined ? -1 : headerLength(head);
+    if (head === undefined || length < 0) return undefined;
+    const lines = selectFields(head.subarray(0, length), prefetchFields);
+    this.#context.headers.set(this.#serial, message.uid, lines);
+    return lines;
   }
 
   /** Starts reading what follows `place`, if not enough of it is under way. */
