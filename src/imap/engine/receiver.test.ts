@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromLatin1, toLatin1 } from "../../core/bytes.ts";
 import { LINE_BEFORE_LOGIN_MAX_BYTES, LINE_MAX_BYTES, LITERAL_MAX_BYTES } from "./limits.ts";
 import { type Received, Receiver } from "./receiver.ts";

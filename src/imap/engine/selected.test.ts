@@ -1,6 +1,6 @@
 /** A client that believes what it is told must end up with the server's view, whatever others do. */
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { LocalChangeHub } from "../../core/changes.ts";
 import { FakeAccount } from "../fake-store.test-help.ts";
 import { address } from "../fake-peer.test-help.ts";

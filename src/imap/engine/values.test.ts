@@ -1,6 +1,6 @@
 /** Values on the wire: sets, strings, names, dates, patterns, arguments. */
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromLatin1, toLatin1 } from "../../core/bytes.ts";
 import { Args } from "./args.ts";
 import { canonicalPattern, matchesListPattern } from "./list-pattern.ts";
