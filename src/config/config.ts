@@ -1,4 +1,5 @@
 /** The configuration as the program sees it: complete, deep-frozen, passed in. */
+import { resolve } from "node:path";
 import { type Domain, parseDomain } from "../core/address.ts";
 import type { ConfigFile } from "./schema.ts";
 
@@ -27,8 +28,17 @@ export interface Config {
 
 export class ConfigError extends Error {}
 
-/** Joins a parsed file with what the command line said. @throws {ConfigError} on contradictions */
-export function resolveConfig(file: ConfigFile, overrides: { stateDir?: string | undefined } = {}): Config {
+export interface ConfigOverrides {
+  /** Wins over `state_dir` of the file. */
+  stateDir?: string | undefined;
+}
+
+/**
+ * Joins a parsed file with what the command line said.
+ * @param baseDir what a relative path in the file is relative to: the file's directory
+ * @throws {ConfigError} on contradictions
+ */
+export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: ConfigOverrides = {}): Config {
   const first = file.domains?.[0] ?? file.hostname;
   const hostname = parseDomain(file.hostname ?? first ?? "");
   const domains = (file.domains ?? [first ?? ""]).flatMap((d) => parseDomain(d) ?? []);
@@ -51,7 +61,11 @@ export function resolveConfig(file: ConfigFile, overrides: { stateDir?: string |
     domains: [primary, ...others],
     publicAddress: file.public_address,
     listen: mapListen(file.listen),
-    tls: file.tls,
+    tls: {
+      mode: file.tls.mode,
+      ...(file.tls.cert === undefined ? {} : { cert: resolve(baseDir, file.tls.cert) }),
+      ...(file.tls.key === undefined ? {} : { key: resolve(baseDir, file.tls.key) }),
+    },
     storage: file.storage,
     accounts: file.accounts,
     limits: file.limits,

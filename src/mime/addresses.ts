@@ -18,23 +18,13 @@ export interface MailAddress {
 
 export interface AddressList {
   addresses: MailAddress[];
-  /** Texts between commas that are no address, as they stand. */
-  unparsable: string[];
+  /** One text for each entry in order: `localpart@domain`, or what is no address as it stands. No group names. */
+  texts: string[];
 }
 
-/** Reads an address list; what is no address is kept apart and never ends the reading. */
+/** Reads an address list. What is no address shows in `texts` only and never ends the reading. */
 export function parseAddressList(text: string): AddressList {
   return new ListReader(text).read();
-}
-
-/**
- * What the From field(s) claim: `localpart@domain` of each address in order, quoted local parts without their quotes;
- * texts that are no address as they stand. Group names are passed over.
- */
-export function addressTexts(text: string): string[] {
-  const { addresses, unparsable } = parseAddressList(text);
-  const specs = addresses.filter((a) => a.mailbox !== undefined && a.host !== undefined);
-  return [...specs.map((a) => `${a.mailbox}@${a.host}`), ...unparsable];
 }
 
 type Token =
@@ -46,7 +36,7 @@ const SPECIALS = new Set(["<", ">", "@", ",", ";", ":"]);
 
 class ListReader {
   readonly #text: string;
-  readonly #list: AddressList = { addresses: [], unparsable: [] };
+  readonly #list: AddressList = { addresses: [], texts: [] };
   #at = 0;
   #inGroup = false;
 
@@ -83,7 +73,7 @@ class ListReader {
   }
 
   #full(): boolean {
-    return this.#list.addresses.length + this.#list.unparsable.length >= ADDRESSES_MAX;
+    return this.#list.addresses.length >= ADDRESSES_MAX || this.#list.texts.length >= ADDRESSES_MAX;
   }
 
   #endGroup(): void {
@@ -95,8 +85,8 @@ class ListReader {
   #take(tokens: readonly Token[], source: string): void {
     if (tokens.every((token) => token.kind === "comment")) return;
     const address = addressOf(tokens);
-    if (address === undefined) this.#list.unparsable.push(source.trim());
-    else this.#list.addresses.push(address);
+    this.#list.texts.push(address === undefined ? source.trim() : `${address.mailbox}@${address.host}`);
+    if (address !== undefined) this.#list.addresses.push(address);
   }
 
   #next(): Token | undefined {

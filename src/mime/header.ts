@@ -7,7 +7,7 @@
  *   the most lenient reader would see it end, and `isTidy` tells whether anybody could see it differently.
  * - Every scan is linear in the block.
  */
-import { concat, CR, CRLF, LF, lowerAscii, SP, TAB, toLatin1 } from "../core/bytes.ts";
+import { concat, CR, CRLF, LF, SP, TAB, toLatin1 } from "../core/bytes.ts";
 
 const COLON = 58;
 
@@ -75,13 +75,15 @@ export function isTidy(header: Uint8Array): boolean {
 /** All fields in order. Stops at the empty line, if there is one. */
 export function parseFields(header: Uint8Array): Field[] {
   const fields: Field[] = [];
+  // One string for the block: slices of it cost far less than decoding each name.
+  const text = toLatin1(header);
   let at = 0;
   while (at < header.length) {
     const first = lineEnd(header, at);
     if (first.end === at) break;
     let last = first;
     while (isBlank(header[last.next])) last = lineEnd(header, last.next);
-    fields.push(fieldOf(header, at, last, last !== first));
+    fields.push(fieldOf(header, text, at, last, last !== first));
     at = last.next;
   }
   return fields;
@@ -145,15 +147,22 @@ function isBlank(byte: number | undefined): boolean {
   return byte === SP || byte === TAB;
 }
 
-function fieldOf(header: Uint8Array, start: number, last: Line, folded: boolean): Field {
+function fieldOf(header: Uint8Array, text: string, start: number, last: Line, folded: boolean): Field {
   let at = start;
   while (at < last.end && isNameByte(header[at] ?? 0)) at++;
   const nameEnd = at;
   // RFC 5322 §4.5: white space before the colon is obsolete, but readers take it.
   while (at < last.end && isBlank(header[at])) at++;
-  const range = { start, valueEnd: last.end, end: last.next, folded };
-  if (nameEnd === start || header[at] !== COLON) return { name: "", valueStart: start, ...range };
-  return { name: lowerAscii(toLatin1(header.subarray(start, nameEnd))), valueStart: at + 1, ...range };
+  const isField = nameEnd > start && header[at] === COLON;
+  return {
+    // A name is ASCII, so nothing else is folded.
+    name: isField ? text.slice(start, nameEnd).toLowerCase() : "",
+    start,
+    valueStart: isField ? at + 1 : start,
+    valueEnd: last.end,
+    end: last.next,
+    folded,
+  };
 }
 
 /** RFC 5322 §3.6.8 `ftext`. */

@@ -95,7 +95,7 @@ export class StructureReader {
   #keep(chunk: Uint8Array, from: number, to: number): void {
     const limit = this.#inHeader ? this.#headerBudget + DELIMITER_MAX_BYTES : DELIMITER_MAX_BYTES;
     if (this.#cutBytes < limit)
-      this.#cut.push(chunk.slice(from, Math.min(to, from + limit - this.#cutBytes)));
+      this.#cut.push(copy(chunk.subarray(from, Math.min(to, from + limit - this.#cutBytes))));
     this.#cutBytes += to - from;
     this.#lastByte = chunk[to - 1] ?? 0;
   }
@@ -126,7 +126,7 @@ export class StructureReader {
 
   #keepHeaderLine(line: Uint8Array): void {
     this.#headerBudget -= line.length;
-    if (this.#headerBudget >= 0) this.#headerLines.push(line.slice());
+    if (this.#headerBudget >= 0) this.#headerLines.push(copy(line));
   }
 
   /** The innermost open multipart that this line delimits. */
@@ -224,6 +224,11 @@ export class StructureReader {
       part.parts.push(none);
     }
   }
+}
+
+/** Not `slice`: that of a Buffer shares its memory. */
+function copy(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }
 
 function finish(part: Draft, firstLine: number, end: number, lines: number): void {

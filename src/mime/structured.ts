@@ -135,6 +135,11 @@ class ValueReader {
 }
 
 /** RFC 2045 §5.1 `token`: visible ASCII without tspecials. */
+const TOKEN_UNITS: readonly boolean[] = Array.from(
+  { length: 127 },
+  (_, unit) => unit > 32 && !'()<>@,;:\\"/[]?='.includes(String.fromCharCode(unit)),
+);
+
 function isTokenUnit(unit: number): boolean {
-  return unit > 32 && unit < 127 && !'()<>@,;:\\"/[]?='.includes(String.fromCharCode(unit));
+  return TOKEN_UNITS[unit] === true;
 }

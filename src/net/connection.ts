@@ -44,6 +44,11 @@ export interface ConnectionHandler {
   secured(): void;
   /** The peer was silent for the set time. */
   idle(): void;
+  /**
+   * The peer sent all it will (its side is closed) and still reads: answer what is pending, then `end()`.
+   * A handler without it is hung up on after what is queued. Waits for `resume` while paused.
+   */
+  inputEnded?(): void;
   /** The server stops: say goodbye in the protocol's way, then `end()`. */
   shutdown(): void;
   /** Exactly once, whatever ended it. */

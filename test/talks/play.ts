@@ -14,6 +14,7 @@ const CUTS_MAX = 250;
 
 /** One connection to the server under test, already open: a greeting may be in `output`. */
 export interface TalkTarget {
+  /** `bytes` is borrowed. */
   send(bytes: Uint8Array): void;
   /** All that the server sent since the start. */
   output(): Uint8Array;
@@ -25,11 +26,10 @@ export interface TalkTarget {
   event(event: Directive): void | Promise<void>;
   /** True once the server hung up. */
   readonly closed: boolean;
-  /**
-   * Resolves when all that follows from the input so far has happened. A socket, which cannot know, waits here
-   * until output has grown, the peer hung up or a deadline passed.
-   */
+  /** Resolves when all that follows from the input so far has happened, as far as the target can know. */
   settle(): Promise<void>;
+  /** For targets that cannot know: waits until output has grown, the server hung up or a deadline passed. */
+  awaitOutput?(): Promise<void>;
   /** Ends the connection; harmless when it is over. */
   dispose(): void | Promise<void>;
 }
@@ -144,13 +144,12 @@ class Player {
     this.#saidBytes += bytes.length;
   }
 
-  /** Copies: `send` only lends its bytes, and a target that keeps them must show. */
   #cut(bytes: Uint8Array): Uint8Array[] {
     const cutting = this.#cutting;
     if (cutting.cut === "everywhere") return [...bytes].map((byte) => Uint8Array.of(byte));
     const at = cutting.cut === "once" ? cutting.cutAt - this.#saidBytes : 0;
-    if (at <= 0 || at >= bytes.length) return [bytes.slice()];
-    return [bytes.slice(0, at), bytes.slice(at)];
+    if (at <= 0 || at >= bytes.length) return [bytes];
+    return [bytes.subarray(0, at), bytes.subarray(at)];
   }
 
   async #expectLine(step: Step & { do: "expectLine" | "expectLines" }): Promise<void> {
@@ -198,7 +197,7 @@ class Player {
   async #grew(): Promise<boolean> {
     const before = this.#target.output().length;
     const wasClosed = this.#target.closed;
-    await this.#target.settle();
+    await (this.#target.awaitOutput?.() ?? this.#target.settle());
     return this.#target.output().length > before || this.#target.closed !== wasClosed;
   }
 

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { fromLatin1, toLatin1 } from "../../src/core/bytes.ts";
+import net from "node:net";
 import { playEveryWay, playTalk, type TalkTarget } from "./play.ts";
+import { canPlayOverSocket, openSocketTarget } from "./socket-target.ts";
 import { matchesPattern, parseTalk, showBytes, unescapeBytes } from "./talk.ts";
 
 /** Answers each line with itself in upper case; hangs up on QUIT; its clock speaks. */
@@ -92,4 +94,43 @@ describe("a talk that the server does not keep to names the line", () => {
 
 test.each(["X: y", "E: maybe", "T: 31s", "hello"])("%p is no line of a talk", (line) => {
   expect(() => parseTalk("t", `C: a\n${line}`)).toThrow("t:2: ");
+});
+
+test("a talk plays over a socket, where answers take their time", async () => {
+  const server = net.createServer((socket) => {
+    const echo = new EchoTarget();
+    socket.write(echo.output());
+    let sentBytes = echo.output().length;
+    socket.on("error", () => {});
+    socket.on("data", (bytes: Buffer) => {
+      echo.send(bytes);
+      const answer = echo.output().subarray(sentBytes);
+      sentBytes += answer.length;
+      setImmediate(() => {
+        socket.write(answer);
+        if (echo.closed) socket.end();
+      });
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = server.address() as net.AddressInfo;
+    const talk = parseTalk(
+      "t",
+      "S: HELLO\nC: one\nC: two\nS: ONE\nS: TWO\nE: open\nC: quit\nS: QUIT\nE: close",
+    );
+    await playEveryWay(talk, () => openSocketTarget({ host: "127.0.0.1", port, secure: false }));
+  } finally {
+    server.close();
+  }
+});
+
+test.each([
+  ["C: a\nS: A", true],
+  ["@ mode x\nC: a", true],
+  ["C: a\n@ event", false],
+  ["C: a\nT: +1s", false],
+  ["C: a\nT: tls", true],
+])("%p can play over a socket: %p", (text, want) => {
+  expect(canPlayOverSocket(parseTalk("t", text))).toBe(want);
 });

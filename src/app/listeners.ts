@@ -1,0 +1,127 @@
+/** Which protocol answers on which listener. All of them bind, or none stays bound. */
+import type { Config, ListenAddress, ListenerName } from "../config/config.ts";
+import { fromLatin1 } from "../core/bytes.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Log, Proto } from "../log/events.ts";
+import type { Accept } from "../net/connection.ts";
+import type { ConnectionLimits } from "../net/connection-limits.ts";
+import type { FrontDoor } from "../net/front-door.ts";
+import {
+  ListenError,
+  type Listener,
+  type ListenOptions,
+  listen,
+  type TlsCredentials,
+} from "../net/listener.ts";
+
+/** What answers. */
+export interface Answering {
+  smtp: Accept;
+  /** Submission that begins in clear. */
+  submission: Accept;
+  /** Submission inside TLS. */
+  submissions: Accept;
+  imap: Accept;
+  http: FrontDoor;
+  https: FrontDoor;
+}
+
+export interface ListenersParts {
+  answering: Answering;
+  getTls: () => TlsCredentials;
+  limits: ConnectionLimits;
+  log: Log;
+  clock: Clock;
+}
+
+/** `host:port` as bound, an IPv6 address in brackets. */
+export type BoundAddresses = Record<ListenerName, string[]>;
+
+type Service = Pick<ListenOptions, "tls" | "accept" | "alpn" | "proto" | "refusal">;
+
+const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+const SMTP_BUSY = fromLatin1("421 4.3.2 Too many connections, try again later\r\n");
+const IMAP_BUSY = fromLatin1("* BYE Too many connections, try again later\r\n");
+
+export class Listeners {
+  readonly #parts: ListenersParts;
+  readonly #listeners = new Map<ListenerName, Listener[]>();
+
+  constructor(parts: ListenersParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws {ListenError} for the first address that can't be had; then nothing stays bound */
+  async start(addresses: Config["listen"]): Promise<BoundAddresses> {
+    const services = serviceTable(this.#parts.answering);
+    try {
+      for (const [name, service] of services) {
+        for (const address of addresses[name]) await this.#bind(name, address, service);
+      }
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    return this.bound();
+  }
+
+  bound(): BoundAddresses {
+    const of = (name: ListenerName) => (this.#listeners.get(name) ?? []).map(addressText);
+    return {
+      smtp: of("smtp"),
+      submission: of("submission"),
+      submissions: of("submissions"),
+      imap: of("imap"),
+      imaps: of("imaps"),
+      http: of("http"),
+      https: of("https"),
+    };
+  }
+
+  /** The first bound port of a service. */
+  port(name: ListenerName): number | undefined {
+    return this.#listeners.get(name)?.[0]?.port;
+  }
+
+  /** Says goodbye to every client. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#listeners.values()].flat().map((listener) => listener.stop()));
+  }
+
+  async #bind(name: ListenerName, address: ListenAddress, service: Service): Promise<void> {
+    const { getTls, limits, log, clock } = this.#parts;
+    try {
+      const listener = await listen({ ...service, address, getTls, limits, log, clock });
+      this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+    } catch (error) {
+      // The default configuration names every address there may be; a machine without IPv6 does with the others.
+      if (!(error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code))) throw error;
+      log.emit({ kind: "notice", text: `no IPv6 here: ${name} does not listen on [::]:${address.port}` });
+    }
+  }
+}
+
+function serviceTable(answering: Answering): [ListenerName, Service][] {
+  const { smtp, submission, submissions, imap, http, https } = answering;
+  const clear = (accept: Accept, proto: Proto, refusal: Uint8Array): Service => ({
+    tls: "starttls",
+    accept,
+    proto,
+    refusal,
+  });
+  return [
+    ["smtp", clear(smtp, "smtp", SMTP_BUSY)],
+    ["submission", clear(submission, "smtp", SMTP_BUSY)],
+    // Clients name their protocol by ALPN on every port but the registered one (and none there).
+    ["submissions", { tls: "implicit", accept: submissions, proto: "smtp", alpn: ["smtp"] }],
+    ["imap", clear(imap, "imap", IMAP_BUSY)],
+    ["imaps", { tls: "implicit", accept: imap, proto: "imap", alpn: ["imap"] }],
+    ["http", { tls: "none", accept: http.accept, proto: http.proto }],
+    ["https", { tls: "implicit", accept: https.accept, proto: https.proto, alpn: https.alpn }],
+  ];
+}
+
+function addressText(listener: Listener): string {
+  const host = listener.address.includes(":") ? `[${listener.address}]` : listener.address;
+  return `${host}:${listener.port}`;
+}

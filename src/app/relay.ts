@@ -1,0 +1,341 @@
+/**
+ * The relay, put together: the only place where rooms meet as objects. Start builds from the state directory up to
+ * the listeners; stop goes the other way, and nothing that was answered 250 is lost on it.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { HashSlots } from "../auth/hash-slots.ts";
+import { Login } from "../auth/login.ts";
+import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
+import { Registration } from "../auth/registration.ts";
+import { Revocations, type RevokedWhy } from "../auth/revocations.ts";
+import type { Config } from "../config/config.ts";
+import { type Address, hostOf, parseAddress } from "../core/address.ts";
+import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
+import type { Clock } from "../core/clock.ts";
+import { DeviceTokens } from "../db/device-tokens.ts";
+import { lockStateDirectory } from "../db/lock.ts";
+import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
+import { AppendDoor } from "../delivery/append.ts";
+import { Door } from "../delivery/door.ts";
+import { createApp, type SiteFacts, type Registration as SiteRegistration } from "../http/app.ts";
+import { ImapHost } from "../imap/server.ts";
+import type { Log } from "../log/events.ts";
+import { ConnectionLimits } from "../net/connection-limits.ts";
+import { DeflateStream } from "../net/deflate.ts";
+import { frontDoor } from "../net/front-door.ts";
+import { HttpBackend } from "../net/http-backend.ts";
+import type { AccountLookup } from "../policy/recipient.ts";
+import { smtpAccept } from "../smtp/server.ts";
+import { HotState } from "../state/hot-state.ts";
+import { MaildirStore } from "../storage/maildir.ts";
+import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { type BoundAddresses, Listeners } from "./listeners.ts";
+import { relayMetadata } from "./metadata.ts";
+
+const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
+const LOGIN_TIMEOUT_MS = 60_000;
+const FAILED_LOGIN_DELAY_MS = 2000;
+
+export interface RelayParts {
+  config: Config;
+  log: Log;
+  clock: Clock;
+}
+
+/** A state directory that can't be used; the message is for the operator. */
+export class StartError extends Error {}
+
+export class Relay {
+  readonly #log: Log;
+  readonly #clock: Clock;
+  #config: Config;
+  /** What `stop` undoes, last first. */
+  readonly #undo: (() => void | Promise<void>)[] = [];
+  #reloaders: ((config: Config) => void | Promise<string | undefined>)[] = [];
+  #state: HotState | undefined;
+  #facts: (() => SiteFacts) | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor({ config, log, clock }: RelayParts) {
+    this.#config = config;
+    this.#log = log;
+    this.#clock = clock;
+  }
+
+  /**
+   * Starts everything. On failure all that was begun is undone.
+   * @throws {StartError | DatabaseError | TlsMaterialError | ListenError | StorageError} with a message for the operator
+   */
+  async start(): Promise<BoundAddresses> {
+    try {
+      return await this.#start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  /** Stops in reverse; harmless when repeated. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  /**
+   * Takes a new configuration and reads certificates again. Listeners, state directory and storage stay as they are.
+   * @returns what could not be taken, for the operator
+   */
+  async reload(config: Config): Promise<string[]> {
+    const kept = restartOnly.filter(
+      (key) => JSON.stringify(config[key]) !== JSON.stringify(this.#config[key]),
+    );
+    const notices = kept.map((key) => `${key} changed: takes effect at the next start`);
+    this.#config = { ...config, ...Object.fromEntries(kept.map((key) => [key, this.#config[key]])) };
+    for (const reloader of this.#reloaders) {
+      const notice = await reloader(this.#config);
+      if (notice !== undefined) notices.push(notice);
+    }
+    return notices;
+  }
+
+  /** What the site tells; also the ports for account links. @throws {Error} before `start` */
+  facts(): SiteFacts {
+    if (this.#facts === undefined) throw new Error("the relay is not started");
+    return this.#facts();
+  }
+
+  /**
+   * Credentials that become an account at their first login, so that a link nobody uses leaves nothing behind.
+   * @returns undefined where accounts are not made at login
+   */
+  inventAccount(): { address: Address; password: string } | undefined {
+    const { domains, accounts } = this.#config;
+    const address = parseAddress(`${generateName(systemRandom, accounts)}@${domains[0]}`);
+    if (address === undefined || this.#state?.settings.jitEnabled !== true) return undefined;
+    return { address, password: generatePassword(systemRandom, accounts) };
+  }
+
+  async #start(): Promise<BoundAddresses> {
+    const log = this.#log;
+    const clock = this.#clock;
+    const config = () => this.#config;
+    const { state, db } = await this.#openState();
+    const tls = await this.#openTls();
+    const hub = new LocalChangeHub();
+    const store = await this.#openStore(hub);
+
+    const revocations = new Revocations();
+    const slots = new HashSlots();
+    const auth = new Login({ state, config, clock, log, slots, revocations });
+    this.#undo.push(() => auth.settled());
+    const registration = new Registration({ state, config, log, slots });
+    const accounts: AccountLookup = {
+      exists: (address) => state.accounts.has(address),
+      blocked: (address) => state.blocklist.has(address),
+      quotaBytes: (address) => state.accounts.quotaBytes(address),
+    };
+    const gate = { store, accounts, log, clock };
+    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
+    const append = new AppendDoor({ ...gate, settings: this.#config });
+    const tokens = new DeviceTokens(db, clock);
+    tokens.expire();
+    const imap = new ImapHost({
+      store,
+      auth,
+      hub,
+      clock,
+      log,
+      metadata: relayMetadata(config, tokens),
+      quotaBytes: (user) => state.accounts.quotaBytes(user),
+      judgeAppend: (user) => append.open(user),
+      newDeflate: () => new DeflateStream(),
+      settings: () => imapSettings(this.#config),
+    });
+    revocations.onRevoked((user, why) => {
+      imap.disconnect(user, revokedTexts[why]);
+      if (why === "removed") this.#forget(user, store, tokens);
+    });
+    this.#reloaders = [
+      (next) => door.reconfigure(next),
+      (next) => append.reconfigure(next),
+      async () => {
+        const result = await tls.reload();
+        return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
+      },
+    ];
+    return this.#listen({ door, auth, imap, tls, registration: siteRegistration(registration, state) });
+  }
+
+  async #openState(): Promise<{ state: HotState; db: Db }> {
+    const { stateDir } = this.#config;
+    try {
+      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+      throw new StartError(
+        `state_dir: expected a directory this user can write to, found ${stateDir} (${code})`,
+        {
+          cause: error,
+        },
+      );
+    }
+    this.#undo.push(lockStateDirectory(stateDir));
+    const db = openDatabase(join(stateDir, "madmail.db"));
+    this.#undo.push(() => closeDatabase(db));
+    const state = new HotState({ db, config: () => this.#config, clock: this.#clock, log: this.#log });
+    await state.start();
+    this.#state = state;
+    this.#undo.push(() => state.stop());
+    return { state, db };
+  }
+
+  async #openTls(): Promise<TlsMaterialStore> {
+    const tls = new TlsMaterialStore(tlsSource(this.#config), this.#clock);
+    await tls.load();
+    return tls;
+  }
+
+  async #openStore(hub: ChangeHub): Promise<MaildirStore> {
+    const { stateDir, storage } = this.#config;
+    const store = new MaildirStore({
+      root: join(stateDir, "mail"),
+      spoolDir: join(stateDir, "spool"),
+      fsync: storage.fsync,
+      hub,
+      clock: this.#clock,
+      log: this.#log,
+    });
+    await store.start();
+    this.#undo.push(() => store.close());
+    return store;
+  }
+
+  async #listen(parts: {
+    door: Door;
+    auth: Login;
+    imap: ImapHost;
+    tls: TlsMaterialStore;
+    registration: SiteRegistration;
+  }): Promise<BoundAddresses> {
+    const { door, auth, imap, tls, registration } = parts;
+    const log = this.#log;
+    const clock = this.#clock;
+    const { hostname, limits, listen } = this.#config;
+    const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
+    const submissions = smtpAccept({ ...smtp, mode: "submissions" });
+    const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
+    this.#facts = facts;
+    const app = createApp({
+      facts,
+      registration,
+      peerAddress: (request) => backend.peerOf(request)?.address ?? "",
+      clock,
+      log,
+    });
+    const backend = new HttpBackend({
+      fetch: (request) => app.fetch(request),
+      onError: (error) => {
+        log.emit({ kind: "internalFault", where: "http", error });
+        return new Response("Internal error\n", { status: 500 });
+      },
+    });
+    await backend.start();
+    this.#undo.push(() => backend.stop());
+    const listeners = new Listeners({
+      answering: {
+        smtp: smtpAccept({ ...smtp, mode: "smtp" }),
+        submission: smtpAccept({ ...smtp, mode: "submission" }),
+        submissions,
+        imap: imap.accept,
+        http: frontDoor({ http: backend, clock, log }),
+        https: frontDoor({ http: backend, imap: imap.accept, submission: submissions, clock, log }),
+      },
+      getTls: () => tls.current(),
+      limits: new ConnectionLimits({ total: limits.connections, perAddress: limits.connections_per_address }),
+      log,
+      clock,
+    });
+    this.#undo.push(() => listeners.stop());
+    return listeners.start(listen);
+  }
+
+  #forget(user: Address, store: MaildirStore, tokens: DeviceTokens): void {
+    tokens.removeAll(user);
+    store.remove(user).catch((error: unknown) => {
+      this.#log.emit({ kind: "internalFault", where: "account removal", error });
+    });
+  }
+
+  async #stop(): Promise<void> {
+    for (const step of this.#undo.splice(0).toReversed()) {
+      try {
+        await step();
+      } catch (error) {
+        this.#log.emit({ kind: "internalFault", where: "stop", error });
+      }
+    }
+  }
+}
+
+/** What BYE tells the client. */
+const revokedTexts: Record<RevokedWhy, string> = {
+  removed: "Account removed",
+  blocked: "Account disabled",
+  passwordChanged: "Log in again",
+};
+
+/** Settings that only a start can take. */
+const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage"] as const;
+
+function tlsSource(config: Config): TlsSource {
+  const { tls, stateDir, hostname, domains, publicAddress } = config;
+  if (tls.mode === "acme") {
+    throw new StartError(
+      'tls.mode: "acme" is not part of this version; use "self-signed", or "file" with `cert` and `key`',
+    );
+  }
+  if (tls.mode === "file") return { mode: "file", cert: tls.cert ?? "", key: tls.key ?? "" };
+  const names = [hostname, ...domains, ...(publicAddress === undefined ? [] : [publicAddress])].map(hostOf);
+  return { mode: "self-signed", stateDir, names: [...new Set(names)] };
+}
+
+function imapSettings({ imap, limits }: Config) {
+  return {
+    capabilities: imap.capabilities,
+    compress: imap.compress,
+    idleKeepaliveMs: imap.idle_keepalive,
+    idleTimeoutMs: IMAP_IDLE_TIMEOUT_MS,
+    loginTimeoutMs: LOGIN_TIMEOUT_MS,
+    messageMaxBytes: limits.message_size,
+    failedLoginDelayMs: FAILED_LOGIN_DELAY_MS,
+  };
+}
+
+function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
+  const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
+  return {
+    domain: config.domains[0],
+    host: hostOf(config.publicAddress ?? config.hostname),
+    ports: {
+      imaps: port("imaps"),
+      imap: port("imap"),
+      submissions: port("submissions"),
+      submission: port("submission"),
+      https: port("https"),
+    },
+    trusted: !tls.facts().selfSigned,
+    messageMaxBytes: config.limits.message_size,
+    quotaBytes: config.accounts.default_quota,
+  };
+}
+
+function siteRegistration(registration: Registration, state: HotState): SiteRegistration {
+  return {
+    status: () => {
+      if (state.settings.tokenRequired) return "tokenRequired";
+      return state.settings.registrationOpen ? "open" : "closed";
+    },
+    createAccount: (request) => registration.createAccount(request),
+  };
+}

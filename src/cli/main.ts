@@ -1,0 +1,76 @@
+/** The command line: global flags, one subcommand a file, loaded when it is asked for. */
+import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
+import { ConfigError } from "../config/config.ts";
+import { version } from "../core/version.ts";
+import { type Globals, takeGlobals, UsageError } from "./globals.ts";
+import { CommandError, reportFault } from "./output.ts";
+
+function commands(globals: Globals): CommandDef {
+  return defineCommand({
+    meta: {
+      name: "madmail",
+      version,
+      description: "A chatmail relay: the mail server that Delta Chat users connect to",
+    },
+    subCommands: {
+      run: async () => (await import("./run.ts")).runCommand(globals),
+      config: async () => (await import("./config.ts")).configCommand(globals),
+      explain: async () => (await import("./explain.ts")).explainCommand(globals),
+      version: async () => (await import("./version.ts")).versionCommand(globals),
+    },
+  });
+}
+
+const GLOBAL_HELP = `
+GLOBAL OPTIONS (before or after the command)
+
+  --config FILE      Configuration; default: $MADMAIL_CONFIG, /etc/madmail/madmail.toml, ./data/madmail.toml
+  --state-dir DIR    Directory of all state; wins over the file
+  --json             One JSON object instead of text
+`;
+
+/** Runs one command and sets the exit code: 0 done, 1 failed, 2 wrong configuration. */
+export async function main(argv: readonly string[]): Promise<void> {
+  let json = argv.includes("--json");
+  try {
+    const { globals, rest } = takeGlobals(argv);
+    json = globals.json;
+    const root = commands(globals);
+    if (rest.length === 0 || rest.includes("--help") || rest.includes("-h") || rest[0] === "help") {
+      process.stdout.write(`${plain(await usageOf(root, rest))}${GLOBAL_HELP}`);
+      return;
+    }
+    if (rest[0] === "--version" || rest[0] === "-V") rest[0] = "version";
+    await runCommand(root, { rawArgs: rest });
+  } catch (error) {
+    if (error instanceof ConfigError) return reportFault(json, error.message, 2);
+    if (error instanceof CommandError || error instanceof UsageError) return reportFault(json, error.message);
+    if (error instanceof Error && error.name === "CLIError") {
+      return reportFault(json, `${plain(error.message, true)} (see \`madmail help\`)`);
+    }
+    throw error;
+  }
+}
+
+/** The usage text of the deepest subcommand that `words` name. */
+async function usageOf(root: CommandDef, words: readonly string[]): Promise<string> {
+  let command = root;
+  let parent: CommandDef | undefined;
+  for (const word of words.filter((w) => !w.startsWith("-") && w !== "help")) {
+    const subCommands = await resolved(command.subCommands);
+    const next = subCommands?.[word];
+    if (next === undefined) break;
+    parent = command;
+    command = await resolved(next);
+  }
+  return renderUsage(command, parent);
+}
+
+/** Takes colours out where nobody sees them. */
+function plain(text: string, always = false): string {
+  return process.stdout.isTTY && !always ? text : Bun.stripANSI(text);
+}
+
+async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
+  return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;
+}

@@ -1,0 +1,19 @@
+/**
+ * What commands print. Human text goes to stdout, faults to stderr. With --json: one object on stdout,
+ * `{"ok":true,"command":…,"data":…}`, or `{"ok":false,"error":…}` on stderr with exit code 1.
+ */
+import type { Globals } from "./globals.ts";
+
+/** A fault whose text is meant for the operator: no stack. */
+export class CommandError extends Error {}
+
+export function report(globals: Globals, command: string, text: string, data: unknown): void {
+  const line = globals.json ? JSON.stringify({ ok: true, command, data }) : text;
+  process.stdout.write(`${line.trimEnd()}\n`);
+}
+
+/** Prints a fault and sets the exit code. */
+export function reportFault(json: boolean, message: string, exitCode = 1): void {
+  process.stderr.write(json ? `${JSON.stringify({ ok: false, error: message })}\n` : `madmail: ${message}\n`);
+  process.exitCode = exitCode;
+}

@@ -1,0 +1,130 @@
+/** `madmail run`: the relay in the foreground, until a signal ends it. */
+import { setTimeout as delay } from "node:timers/promises";
+import { type CommandDef, defineCommand } from "citty";
+import { renderUnicodeCompact } from "uqr";
+import type { BoundAddresses } from "../app/listeners.ts";
+import { Relay, StartError } from "../app/relay.ts";
+import { type Config, ConfigError } from "../config/config.ts";
+import { ensureLocalConfig } from "../config/local.ts";
+import { locateConfig } from "../config/locate.ts";
+import { readConfig } from "../config/read.ts";
+import { systemClock } from "../core/clock.ts";
+import { DatabaseError } from "../db/open.ts";
+import { dcloginLink } from "../http/links.ts";
+import type { Log } from "../log/events.ts";
+import { createLog } from "../log/log.ts";
+import { ListenError } from "../net/listener.ts";
+import { StorageError } from "../storage/store.ts";
+import { TlsMaterialError } from "../tls/material.ts";
+import type { Globals } from "./globals.ts";
+import { CommandError } from "./output.ts";
+
+/** Bun takes the size of its file pool from the environment of the start only; two threads let one slow disk stop all. */
+const POOL_THREADS = "16";
+/** Of the ten seconds that a stop may take, what is left for the database. */
+const STOP_DEADLINE_MS = 9000;
+
+export function runCommand(globals: Globals): CommandDef {
+  return defineCommand({
+    meta: { name: "run", description: "Run the relay in the foreground" },
+    async run() {
+      widenPool();
+      await run(globals);
+    },
+  });
+}
+
+async function run(globals: Globals): Promise<void> {
+  const { path, notices } = await configPath(globals);
+  const config = readConfig(path, { stateDir: globals.stateDir });
+  const log = createLog(config.log.level, (line) => process.stderr.write(`${line}\n`));
+  const relay = new Relay({ config, log, clock: systemClock });
+  const bound = await started(relay);
+  if (globals.json) {
+    process.stdout.write(`${JSON.stringify({ ready: true, listeners: bound })}\n`);
+  } else {
+    for (const notice of notices) process.stdout.write(`${notice}\n`);
+    process.stdout.write(welcome(relay, bound));
+  }
+  await untilSignal(relay, log, () => readConfig(path, { stateDir: globals.stateDir }));
+}
+
+async function configPath(globals: Globals): Promise<{ path: string; notices: string[] }> {
+  const path = globals.config ?? locateConfig();
+  return path === undefined ? ensureLocalConfig(canBind) : { path, notices: [] };
+}
+
+async function started(relay: Relay): Promise<BoundAddresses> {
+  try {
+    return await relay.start();
+  } catch (error) {
+    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError];
+    if (known.some((kind) => error instanceof kind))
+      throw new CommandError((error as Error).message, { cause: error });
+    throw error;
+  }
+}
+
+/** Waits for the end: TERM and INT stop, HUP reads the configuration again. */
+function untilSignal(relay: Relay, log: Log, reread: () => Config): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const say = (text: string) => process.stderr.write(`madmail: ${text}\n`);
+  const stop = async () => {
+    await Promise.race([relay.stop(), delay(STOP_DEADLINE_MS, undefined, { ref: false })]);
+    resolve();
+    // A connection that does not end, or a pool thread stuck on a disk, must not keep the process.
+    process.exit(0);
+  };
+  const reload = async () => {
+    try {
+      for (const notice of await relay.reload(reread())) say(notice);
+      say("configuration read again");
+    } catch (error) {
+      if (!(error instanceof ConfigError)) log.emit({ kind: "internalFault", where: "reload", error });
+      say(`configuration kept: ${error instanceof ConfigError ? error.message : "internal fault"}`);
+    }
+  };
+  const guarded = (work: () => Promise<void>) => () => {
+    work().catch((error: unknown) => log.emit({ kind: "internalFault", where: "signal", error }));
+  };
+  process.on("SIGTERM", guarded(stop));
+  process.on("SIGINT", guarded(stop));
+  process.on("SIGHUP", guarded(reload));
+  process.on("uncaughtException", (error) => log.emit({ kind: "internalFault", where: "process", error }));
+  process.on("unhandledRejection", (error) => log.emit({ kind: "internalFault", where: "process", error }));
+  return promise;
+}
+
+/** `ready`, what listens where, and an account link that works at once. */
+function welcome(relay: Relay, bound: BoundAddresses): string {
+  const places = Object.entries(bound)
+    .filter(([, addresses]) => addresses.length > 0)
+    .map(([name, addresses]) => `  ${name.padEnd(12)}${addresses.join(", ")}`);
+  return `ready\n${places.join("\n")}\n${accountLink(relay)}`;
+}
+
+function accountLink(relay: Relay): string {
+  const account = relay.inventAccount();
+  if (account === undefined) return "";
+  const { host, ports, trusted } = relay.facts();
+  const link = dcloginLink({ ...account, host, ports, trusted });
+  const qr = renderUnicodeCompact(link, { border: 2 });
+  return `\nA new account, ready to use. Scan this with Delta Chat, or open the link:\n\n${qr}\n\n  ${link}\n\n`;
+}
+
+async function canBind(port: number): Promise<boolean> {
+  try {
+    Bun.listen({ hostname: "0.0.0.0", port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Replaces this process by itself, once, with a wider pool (same process number). */
+function widenPool(): void {
+  if (process.env["UV_THREADPOOL_SIZE"] !== undefined || process.platform === "win32") return;
+  const args = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
+  const env = { ...process.env, UV_THREADPOOL_SIZE: POOL_THREADS } as Record<string, string>;
+  process.execve?.(process.execPath, [process.execPath, ...args], env);
+}

@@ -1,0 +1,129 @@
+/** Prints the schema as the sample file and as the reference page, so that neither can disagree with the code. */
+import { z } from "zod";
+import { configSchema } from "./schema.ts";
+
+interface Field {
+  key: string;
+  doc: string;
+  /** TOML text of the default; undefined when there is none. */
+  fallback: string | undefined;
+  accepts: string;
+}
+
+interface Section {
+  name: string;
+  doc: string;
+  fields: Field[];
+}
+
+const examples: Record<string, string> = {
+  state_dir: '"/var/lib/madmail"',
+  hostname: '"relay.example"',
+  domains: '["relay.example"]',
+  public_address: '"192.0.2.1"',
+  cert: '"/etc/madmail/fullchain.pem"',
+  key: '"/etc/madmail/privkey.pem"',
+  comment: '"Run by the neighbours"',
+  admin: '"mailto:postmaster@relay.example"',
+};
+
+/** A commented `madmail.toml` in which every line that is not a comment may be left out. */
+export function sampleConfig(): string {
+  const { top, sections } = describeSchema();
+  const field = (f: Field) =>
+    `# ${f.doc}\n${f.fallback === undefined ? "# " : ""}${f.key} = ${f.fallback ?? examples[f.key] ?? '""'}\n`;
+  const header =
+    "# madmail.toml: configuration of a madmail relay. `madmail config check FILE` tells what is wrong with it.\n";
+  const essentials = top
+    .map(
+      (f) => `# ${f.doc}\n${f.key === "public_address" ? "# " : ""}${f.key} = ${examples[f.key] ?? '""'}\n`,
+    )
+    .join("\n");
+  return [
+    header,
+    essentials,
+    ...sections.map((s) => `# ${s.doc}\n[${s.name}]\n${s.fields.map(field).join("")}`),
+  ].join("\n");
+}
+
+/** docs/config.md. */
+export function configReference(): string {
+  const { top, sections } = describeSchema();
+  const table = (fields: Field[]) =>
+    ["| key | meaning | accepts | default |", "|---|---|---|---|"]
+      .concat(
+        fields.map(
+          (f) =>
+            `| \`${f.key}\` | ${cell(f.doc)} | ${cell(f.accepts)} | ${f.fallback === undefined ? "none" : `\`${cell(f.fallback)}\``} |`,
+        ),
+      )
+      .join("\n");
+  return [
+    "# Configuration reference",
+    "",
+    "Printed from `src/config/schema.ts` by `npm run docs`; do not edit by hand.",
+    "",
+    "`madmail run --config FILE` reads a TOML file. Unknown keys are errors. Sizes are bytes or text such as `30M`",
+    "(1024-based), durations text such as `30s`, `5m`, `20d`. `madmail config sample` prints a complete file,",
+    "`madmail config check FILE` checks one.",
+    "",
+    "## Top level",
+    "",
+    table(top),
+    ...sections.flatMap((s) => ["", `## [${s.name}]`, "", s.doc, "", table(s.fields)]),
+    "",
+  ].join("\n");
+}
+
+function describeSchema(): { top: Field[]; sections: Section[] } {
+  const entries: [string, z.ZodType][] = Object.entries(configSchema.shape);
+  const isSection = ([, type]: [string, z.ZodType]) => type instanceof z.ZodPrefault;
+  const top = entries.filter((entry) => !isSection(entry)).map(([key, type]) => describeField(key, type));
+  const sections = entries.filter(isSection).map(([name, type]) => ({
+    name,
+    doc: type.meta()?.description ?? "",
+    fields: fieldsOf(type),
+  }));
+  return { top, sections };
+}
+
+function fieldsOf(section: z.ZodType): Field[] {
+  const inner = section instanceof z.ZodPrefault ? section.unwrap() : section;
+  if (!(inner instanceof z.ZodObject)) return [];
+  return Object.entries(inner.shape).map(([key, type]) => describeField(key, type as z.ZodType));
+}
+
+function describeField(key: string, type: z.ZodType): Field {
+  const fallback = type.safeParse(undefined);
+  const given = fallback.success && fallback.data !== undefined ? fallback.data : undefined;
+  const core = type instanceof z.ZodDefault || type instanceof z.ZodOptional ? type.unwrap() : type;
+  const isDuration = key === "idle_keepalive" || key.endsWith("_after");
+  return {
+    key,
+    doc: type.meta()?.description ?? "",
+    fallback:
+      given === undefined
+        ? undefined
+        : isDuration
+          ? JSON.stringify(`${Number(given) / 1000}s`)
+          : JSON.stringify(given).replaceAll(",", ", "),
+    accepts: accepts(core as z.ZodType, isDuration),
+  };
+}
+
+function accepts(type: z.ZodType, isDuration: boolean): string {
+  if (isDuration) return "duration";
+  if (type instanceof z.ZodEnum) return type.options.map((o) => `\`${String(o)}\``).join(", ");
+  if (type instanceof z.ZodBoolean) return "`true`, `false`";
+  if (type instanceof z.ZodArray) return "list";
+  if (type instanceof z.ZodNumber) {
+    const low = type.minValue;
+    const high = type.maxValue;
+    return `whole number${low !== null && Number.isFinite(low) ? ` from ${low}` : ""}${high !== null && high < 2 ** 31 ? ` to ${high}` : ""}`;
+  }
+  return type instanceof z.ZodPipe && type.in instanceof z.ZodUnion ? "size" : "text";
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}

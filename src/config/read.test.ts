@@ -1,0 +1,102 @@
+import { describe, expect, test } from "bun:test";
+import { hostOf } from "../core/address.ts";
+import { ConfigError } from "./config.ts";
+import { configReference, sampleConfig } from "./document.ts";
+import { configFromText } from "./read.ts";
+
+const base = 'state_dir = "/s"\nhostname = "relay.example"\n';
+const load = (toml: string) => configFromText(toml, "m.toml");
+const fault = (toml: string): string => {
+  try {
+    load(toml);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return "no fault";
+};
+
+describe("a config file", () => {
+  test("needs no more than a state directory and a name", () => {
+    const config = load(base);
+    expect(config.domains).toEqual([config.hostname]);
+    expect(config.storage.fsync).toBe("always");
+    expect(config.listen.imaps[0]).toEqual({ host: "0.0.0.0", port: 993 });
+    expect(Object.isFrozen(config.listen.smtp)).toBe(true);
+  });
+
+  test("knows IP relays with and without brackets", () => {
+    const config = load('state_dir = "/s"\nhostname = "192.0.2.7"\ndomains = ["[192.0.2.7]"]');
+    expect(String(config.hostname)).toBe("[192.0.2.7]");
+    expect(hostOf(config.hostname)).toBe("192.0.2.7");
+  });
+
+  test("takes IPv6 listeners and sizes with units", () => {
+    const config = load(`${base}[listen]\nsmtp = ["[::1]:2525"]\nhttp = []\n[limits]\nmessage_size = "10M"`);
+    expect(config.listen.smtp).toEqual([{ host: "::1", port: 2525 }]);
+    expect(config.listen.http).toEqual([]);
+    expect(config.limits.message_size).toBe(10 * 2 ** 20);
+  });
+});
+
+const faults: readonly [name: string, toml: string, message: string][] = [
+  ["broken TOML names line and column", "hostname = ", "m.toml:1:"],
+  [
+    "an unknown key is named with its section",
+    `${base}[listen]\nimapss = []`,
+    "m.toml: [listen] imapss: expected a known key",
+  ],
+  ["an unknown key gets a hint", `${base}[listen]\nimapss = []`, "did you mean imaps?"],
+  [
+    "a wrong type shows what was found",
+    `${base}[limits]\nconnections = "many"`,
+    'm.toml: limits.connections: expected a number, found "many"',
+  ],
+  [
+    "a wrong choice lists the right ones",
+    `${base}[storage]\nfsync = "maybe"`,
+    'expected one of "always", "optimized", "never", found "maybe"',
+  ],
+  [
+    "a bad endpoint says the form",
+    `${base}[listen]\nsmtp = ["25"]`,
+    "m.toml: listen.smtp.0: expected ADDRESS:PORT",
+  ],
+  ["a port beyond 65535 is refused", `${base}[listen]\nsmtp = ["0.0.0.0:70000"]`, "a port of at most 65535"],
+  [
+    "a bad size says the form",
+    `${base}[limits]\nmessage_size = "big"`,
+    "expected a size such as 512k, 30M or 1G",
+  ],
+  [
+    "a bad domain says the form",
+    'state_dir = "/s"\nhostname = "a b"',
+    "m.toml: hostname: expected a domain name",
+  ],
+  ["no name at all", 'state_dir = "/s"', "expected at least one of them, found neither"],
+  ["no state directory", 'hostname = "a.example"', "m.toml: state_dir: expected a directory"],
+  ["file mode without files", `${base}[tls]\nmode = "file"`, "`cert` and `key`"],
+];
+describe("a faulty config file", () => {
+  for (const [name, toml, message] of faults) {
+    test(name, () => {
+      const text = fault(toml);
+      expect(text).toContain(message);
+      expect(text).toContain("m.toml");
+    });
+  }
+});
+
+describe("documentation from the schema", () => {
+  test("the sample file is valid and changes nothing", () => {
+    const sample = load(sampleConfig());
+    const plain = load(
+      'state_dir = "/var/lib/madmail"\nhostname = "relay.example"\ndomains = ["relay.example"]',
+    );
+    expect(sample).toEqual(plain);
+  });
+
+  test("every key has a meaning", () => {
+    expect(configReference()).not.toContain("|  |");
+  });
+});

@@ -1,0 +1,74 @@
+/**
+ * Tables, named as in madmail so that its databases are easy to bring over.
+ * Times are whole seconds since 1970. What could trace a person is kept to the day: midnight UTC of that day.
+ */
+import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+/** `first_login_at` of an account that was handed out but never used. */
+export const NEVER_LOGGED_IN = 1;
+/** The row of `quotas` that holds the default of the whole server. */
+export const GLOBAL_QUOTA_USER = "__GLOBAL_DEFAULT__";
+
+/** Who may log in. `username` is the whole address, lower case. */
+export const passwords = sqliteTable("passwords", {
+  username: text("username").primaryKey(),
+  /** Any format that auth/hashes.ts reads; new ones are argon2id PHC strings. */
+  hash: text("hash").notNull(),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** What was changed at run time; names in double underscores. */
+export const settings = sqliteTable("settings", {
+  key: text("key").primaryKey(),
+  value: text("value").notNull(),
+});
+
+/** One row per account, and `__GLOBAL_DEFAULT__`. */
+export const quotas = sqliteTable("quotas", {
+  username: text("username").primaryKey(),
+  /** Bytes; 0 takes the default. */
+  maxStorage: integer("max_storage").notNull().default(0),
+  createdAt: integer("created_at").notNull().default(0),
+  /** Day of the first login; 1 until then. */
+  firstLoginAt: integer("first_login_at").notNull().default(NEVER_LOGGED_IN),
+  /** Day of the last login; 0 until then. */
+  lastLoginAt: integer("last_login_at").notNull().default(0),
+  /** The registration token this account came with; counted as used at its first login. */
+  usedToken: text("used_token"),
+});
+
+/** Addresses that can't log in, register or receive. */
+export const blockedUsers = sqliteTable("blocked_users", {
+  username: text("username").primaryKey(),
+  reason: text("reason").notNull().default(""),
+  blockedAt: integer("blocked_at").notNull(),
+});
+
+/** Invitations. */
+export const registrationTokens = sqliteTable("registration_tokens", {
+  token: text("token").primaryKey(),
+  maxUses: integer("max_uses").notNull().default(1),
+  usedCount: integer("used_count").notNull().default(0),
+  comment: text("comment").notNull().default(""),
+  /** Null: never. */
+  expiresAt: integer("expires_at"),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Counters of the whole server. */
+export const messageStats = sqliteTable("message_stats", {
+  name: text("name").primaryKey(),
+  count: integer("count").notNull().default(0),
+});
+
+/** Push tokens of users' devices: opaque, encrypted by the client to the notification service. */
+export const pushTokens = sqliteTable(
+  "push_tokens",
+  {
+    username: text("username").notNull(),
+    deviceToken: text("device_token").notNull(),
+    /** Day of the last time the device named it. */
+    updatedAt: integer("updated_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.username, table.deviceToken] })],
+);

@@ -1,0 +1,9 @@
+/** Files that are imported as text (`with { type: "text" }`), so that the executable carries them. */
+declare module "*.css" {
+  const text: string;
+  export default text;
+}
+declare module "*.svg" {
+  const text: string;
+  export default text;
+}

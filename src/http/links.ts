@@ -1,0 +1,77 @@
+/**
+ * The links that carry an account into a client. Pure.
+ * `dclogin:` holds credentials and servers; `dcaccount:` names the page that makes an account.
+ */
+import { type Address, domainOf, localpartOf } from "../core/address.ts";
+
+const HTTPS_PORT = 443;
+
+/** Ports clients can reach, as bound; undefined where nothing listens. */
+export interface ServicePorts {
+  /** IMAP, TLS from the first byte. */
+  imaps?: number | undefined;
+  /** IMAP with STARTTLS. */
+  imap?: number | undefined;
+  /** Submission, TLS from the first byte. */
+  submissions?: number | undefined;
+  /** Submission with STARTTLS. */
+  submission?: number | undefined;
+  /** Site, and by ALPN IMAP and submission. */
+  https?: number | undefined;
+}
+
+export interface LoginLinkParts {
+  address: Address;
+  password: string;
+  /** Name or IP address to connect to, without brackets. */
+  host: string;
+  ports: ServicePorts;
+  /** Whether the certificate is publicly trusted. If not, the link tells the client to accept any (`ic=3`). */
+  trusted: boolean;
+}
+
+interface Endpoint {
+  port: number;
+  security: "ssl" | "starttls";
+}
+
+/**
+ * `dclogin:USER@DOMAIN/?p=…&v=1&ih=…&ip=…&is=…&sh=…&sp=…&ss=…[&ic=3]`. A service that listens nowhere is left out,
+ * so that the client looks for it by itself.
+ */
+export function dcloginLink({ address, password, host, ports, trusted }: LoginLinkParts): string {
+  const user = `${percentEncode(localpartOf(address))}@${domainOf(address)}`;
+  const imap = pick(ports.imaps, ports.imap, ports.https);
+  const smtp = pick(ports.submissions, ports.submission, ports.https);
+  const options = [
+    `p=${percentEncode(password)}`,
+    "v=1",
+    ...(imap ? [`ih=${percentEncode(host)}`, `ip=${imap.port}`, `is=${imap.security}`] : []),
+    ...(smtp ? [`sh=${percentEncode(host)}`, `sp=${smtp.port}`, `ss=${smtp.security}`] : []),
+    ...(trusted ? [] : ["ic=3"]),
+  ];
+  return `dclogin:${user}/?${options.join("&")}`;
+}
+
+/** `dcaccount:https://HOST/new`. Works with a publicly trusted certificate only: clients check it strictly. */
+export function dcaccountLink(host: string, httpsPort?: number, token?: string): string {
+  const bare = host.includes(":") ? `[${host}]` : host;
+  const port = httpsPort === undefined || httpsPort === HTTPS_PORT ? "" : `:${httpsPort}`;
+  const query = token === undefined || token === "" ? "" : `?token=${percentEncode(token)}`;
+  return `dcaccount:https://${bare}${port}/new${query}`;
+}
+
+/** Everything but RFC 3986 §2.3's unreserved characters. */
+function percentEncode(text: string): string {
+  // Well-formed first: a lone surrogate would make encodeURIComponent throw.
+  return encodeURIComponent(text.toWellFormed()).replace(
+    /[!'()*]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+function pick(tls?: number, startTls?: number, https?: number): Endpoint | undefined {
+  if (tls !== undefined) return { port: tls, security: "ssl" };
+  if (startTls !== undefined) return { port: startTls, security: "starttls" };
+  return https === undefined ? undefined : { port: https, security: "ssl" };
+}

@@ -1,0 +1,257 @@
+/**
+ * Listeners of every protocol: always plain sockets, upgraded to TLS in `open` (implicit) or later (STARTTLS), so
+ * that a new certificate holds for the next connection without touching the listener.
+ * RFC 3207, RFC 8314 §3, RFC 9051 §11.1.
+ */
+import type { Clock } from "../core/clock.ts";
+import { EMPTY } from "../core/bytes.ts";
+import type { ListenAddress } from "../config/config.ts";
+import type { Log, Proto } from "../log/events.ts";
+import type { ConnectionHandler } from "./connection.ts";
+import { type ConnectionLimits, normaliseAddress } from "./connection-limits.ts";
+import {
+  type AcceptedConnection,
+  type ConnectionHost,
+  type ServerSocket,
+  SocketConnection,
+  type TlsOptions,
+} from "./socket-connection.ts";
+import { type Wheel, wheelOf } from "./wheel.ts";
+
+const TLS_1_2 = 0x0303;
+const HANDSHAKE_TIMEOUT_MS = 15_000;
+const OUTPUT_MAX_BYTES = 8 * 1024 * 1024;
+const STOP_DEADLINE_MS = 5000;
+
+/** Key and certificate chain, PEM. Give the same object until the certificate changes. */
+export interface TlsCredentials {
+  readonly key: string;
+  readonly cert: string;
+}
+
+export interface ListenOptions {
+  readonly address: ListenAddress;
+  /** `implicit`: TLS before the first byte (RFC 8314). */
+  readonly tls: "none" | "starttls" | "implicit";
+  /** Asked for each handshake. Needed unless `tls` is "none". */
+  readonly getTls?: () => TlsCredentials;
+  /** Protocols offered by ALPN, most wanted first. A client that offers only others is refused (RFC 7301 §3.2). */
+  readonly alpn?: readonly string[];
+  readonly accept: (connection: AcceptedConnection) => ConnectionHandler;
+  readonly limits: ConnectionLimits;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly proto: Proto | ((alpn: string | undefined) => Proto);
+  /** Sent in clear to a connection over the limits, such as `421 4.3.2 …\r\n`; not with implicit TLS. */
+  readonly refusal?: Uint8Array;
+  /** Cap of output that waits for one peer; default 8 MiB. */
+  readonly outputMaxBytes?: number;
+  /** Default 15 s. */
+  readonly handshakeTimeoutMs?: number;
+  /** Time that `stop` gives the connections; default 5 s. */
+  readonly stopDeadlineMs?: number;
+}
+
+export interface Listener {
+  readonly port: number;
+  readonly address: string;
+  /** Connections that are open. */
+  readonly connections: number;
+  /** Takes no new connections, lets each handler say goodbye, and drops those that are left at the deadline. */
+  stop(): Promise<void>;
+}
+
+/** The port can't be had; the message is for the operator. */
+export class ListenError extends Error {
+  /** The system's, such as `EADDRINUSE`; `EAFNOSUPPORT` or `EADDRNOTAVAIL` where there is no IPv6. */
+  readonly code: string;
+
+  constructor(message: string, code: string, cause: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/**
+ * Binds and accepts.
+ * @throws {ListenError} naming the address, the reason and what to do (as a rejection)
+ */
+export async function listen(options: ListenOptions): Promise<Listener> {
+  if (options.tls !== "none" && options.getTls === undefined) throw new Error("TLS needs `getTls`");
+  return new SocketListener(options);
+}
+
+class SocketListener implements Listener, ConnectionHost {
+  readonly accept: (connection: AcceptedConnection) => ConnectionHandler;
+  readonly log: Log;
+  readonly wheel: Wheel;
+  readonly outputMaxBytes: number;
+  readonly handshakeTimeoutMs: number;
+  readonly tlsHandlers: Bun.SocketHandler<SocketConnection | undefined> = layerHandlers("tls");
+  readonly #options: ListenOptions;
+  readonly #open = new Set<SocketConnection>();
+  readonly #listener: Bun.TCPSocketListener<SocketConnection | undefined>;
+  #credentials: TlsCredentials | undefined;
+  #tlsOptions: TlsOptions | undefined;
+  #stopping: Promise<void> | undefined;
+  #emptied: (() => void) | undefined;
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+    this.accept = options.accept;
+    this.log = options.log;
+    this.wheel = wheelOf(options.clock);
+    this.outputMaxBytes = options.outputMaxBytes ?? OUTPUT_MAX_BYTES;
+    this.handshakeTimeoutMs = options.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS;
+    const handlers = layerHandlers("plain");
+    // A plain handler under TLS from the start needs no data, and without it Bun makes no ciphertext copies.
+    if (options.tls === "implicit") delete handlers.data;
+    this.#listener = bind(options, { ...handlers, open: (socket) => this.#onOpen(socket) });
+  }
+
+  get port(): number {
+    return this.#listener.port;
+  }
+
+  get address(): string {
+    return this.#listener.hostname;
+  }
+
+  get localPort(): number {
+    return this.#listener.port;
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  protoOf(alpn: string | undefined): Proto {
+    const { proto } = this.#options;
+    return typeof proto === "string" ? proto : proto(alpn);
+  }
+
+  /** Bun finds its parsed context again by the options: they are made once per certificate. */
+  tlsOptions(): TlsOptions {
+    const credentials = this.#options.getTls?.();
+    if (credentials === undefined) throw new Error("no certificate");
+    if (this.#tlsOptions === undefined || credentials !== this.#credentials) {
+      const { key, cert } = credentials;
+      const { alpn } = this.#options;
+      this.#credentials = credentials;
+      this.#tlsOptions = {
+        key,
+        cert,
+        minVersion: TLS_1_2,
+        ...(alpn === undefined ? {} : { ALPNProtocols: alpnWire(alpn) }),
+      };
+    }
+    return this.#tlsOptions;
+  }
+
+  forget(connection: SocketConnection): void {
+    if (!this.#open.delete(connection)) return;
+    this.#options.limits.release(connection.peer.address);
+    if (this.#open.size === 0) this.#emptied?.();
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
+    this.#listener.stop(false);
+    for (const connection of this.#open) connection.shutdown();
+    if (this.#open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#emptied = resolve;
+    const cancel = this.#options.clock.after(this.#options.stopDeadlineMs ?? STOP_DEADLINE_MS, () => {
+      for (const connection of this.#open) connection.destroy();
+    });
+    await promise;
+    cancel();
+  }
+
+  #onOpen(socket: ServerSocket): void {
+    try {
+      socket.setNoDelay(true);
+      const address = normaliseAddress(socket.remoteAddress);
+      const verdict = this.#stopping === undefined ? this.#options.limits.take(address) : "tooMany";
+      if (verdict === "ok") this.#admit(socket, address);
+      else this.#refuse(socket, verdict);
+    } catch (error) {
+      this.log.emit({ kind: "internalFault", where: "net open", error });
+      socket.terminate();
+    }
+  }
+
+  #admit(socket: ServerSocket, address: string): void {
+    const connection = new SocketConnection(this, socket, { address, port: socket.remotePort });
+    socket.data = connection;
+    this.#open.add(connection);
+    if (this.#options.tls === "implicit") connection.secureNow();
+    else connection.open();
+  }
+
+  #refuse(socket: ServerSocket, why: "tooMany" | "tooManyFromPeer"): void {
+    this.log.emit({ kind: "connectionRefused", proto: this.protoOf(undefined), why });
+    if (this.#options.tls !== "implicit") socket.write(this.#options.refusal ?? EMPTY);
+    socket.end();
+  }
+}
+
+/** RFC 7301 §3.1: each name behind a byte with its length. */
+function alpnWire(names: readonly string[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(names.flatMap((name) => [name.length, ...Buffer.from(name, "latin1")]));
+}
+
+/** One handler object serves all connections of a layer; `socket.data` tells them apart. */
+function layerHandlers(layer: "plain" | "tls"): Bun.SocketHandler<SocketConnection | undefined> {
+  const topmost = (socket: ServerSocket) =>
+    socket.data?.speaksFor(layer) === true ? socket.data : undefined;
+  return {
+    data: (socket, bytes) => topmost(socket)?.onData(bytes),
+    drain: (socket) => topmost(socket)?.onDrain(),
+    end: (socket) => topmost(socket)?.onEnd(),
+    close: (socket) => socket.data?.onClose(),
+    // A reset also ends in `close`; without this handler it would end the process.
+    error: (socket) => socket.data?.destroy(),
+    handshake: (socket, ok) => topmost(socket)?.onHandshake(ok, socket.alpnProtocol),
+  };
+}
+
+function bind(
+  options: ListenOptions,
+  socket: Bun.SocketHandler<SocketConnection | undefined>,
+): Bun.TCPSocketListener<SocketConnection | undefined> {
+  const { host, port } = options.address;
+  const settings: Bun.TCPSocketListenOptions<SocketConnection | undefined> & { ipv6Only: boolean } = {
+    hostname: host,
+    port,
+    allowHalfOpen: true,
+    // `[::]` would take IPv4 too, and `0.0.0.0` beside it would find the port taken.
+    ipv6Only: host.includes(":"),
+    data: undefined,
+    socket,
+  };
+  try {
+    return Bun.listen(settings);
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    throw new ListenError(explainBind(host, port, code, error), code, error);
+  }
+}
+
+function explainBind(host: string, port: number, code: string, error: unknown): string {
+  const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const facts = new Map([
+    ["EADDRINUSE", "the port is taken by another program; stop that one or choose another port in [listen]"],
+    [
+      "EACCES",
+      "the system does not allow this port to this user; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
+    ],
+    ["EAFNOSUPPORT", "this machine has no IPv6; remove the address from [listen]"],
+    ["EADDRNOTAVAIL", "this machine does not have that address; correct [listen]"],
+  ]);
+  return `cannot listen on ${where}: ${facts.get(code) ?? (error instanceof Error ? error.message : code)}`;
+}

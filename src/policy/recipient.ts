@@ -1,0 +1,62 @@
+/**
+ * RCPT TO and what becomes of each recipient at the end of DATA. Decided from caches only, never by waiting.
+ *
+ * - On submission an unknown local recipient passes RCPT: clients give up the whole transaction when one RCPT is
+ *   refused, and a group must not fall silent because a member left. The sender hears of it by a report.
+ * - From outside every local name passes and unknown ones vanish, so that names can't be tried out.
+ */
+import { type Address, type Domain, domainOf, localpartOf } from "../core/address.ts";
+import { accept, refuse, type Verdict } from "../core/verdict.ts";
+import type { Speaker } from "./sender.ts";
+
+/** What the decisions need of accounts; answers at once. */
+export interface AccountLookup {
+  exists(address: Address): boolean;
+  blocked(address: Address): boolean;
+  /** Mailbox size limit in bytes; 0 is unlimited. */
+  quotaBytes(address: Address): number;
+}
+
+/** Role names (RFC 2142) nobody reads here. Mail from outside to them is dropped. */
+const RESERVED_LOCALPARTS: ReadonlySet<string> = new Set([
+  "admin",
+  "root",
+  "postmaster",
+  "mailer-daemon",
+  "abuse",
+  "hostmaster",
+  "webmaster",
+]);
+
+/** Recipients by their fate, each address once, in the order of their first mention. */
+export interface SortedRecipients {
+  known: Address[];
+  /** No such mailbox, or a blocked one: the two look alike. */
+  unknown: Address[];
+}
+
+/** The answer at RCPT. */
+export function judgeRecipient(
+  speaker: Speaker,
+  recipient: Address,
+  isLocal: (domain: Domain) => boolean,
+): Verdict {
+  if (isLocal(domainOf(recipient))) return accept;
+  return refuse(speaker.via === "submission" ? "federationOff" : "relayDenied");
+}
+
+/** Who of the accepted recipients has a mailbox to deliver to. */
+export function sortRecipients(
+  speaker: Speaker,
+  recipients: readonly Address[],
+  accounts: AccountLookup,
+): SortedRecipients {
+  const sorted: SortedRecipients = { known: [], unknown: [] };
+  const outside = speaker.via !== "submission";
+  for (const recipient of new Set(recipients)) {
+    const closed = outside && RESERVED_LOCALPARTS.has(localpartOf(recipient));
+    const known = !closed && accounts.exists(recipient) && !accounts.blocked(recipient);
+    (known ? sorted.known : sorted.unknown).push(recipient);
+  }
+  return sorted;
+}

@@ -1,0 +1,144 @@
+/**
+ * Everything a request needs to decide, in RAM (no request awaits SQL for a decision): accounts, blocklist, settings,
+ * tokens, counters. Filled in one pass at the start. What people change is written through; statistics are written
+ * every 30 s and at the stop, in one transaction, and only when there are any.
+ */
+import type { Config } from "../config/config.ts";
+import type { Address } from "../core/address.ts";
+import type { CancelTimer, Clock } from "../core/clock.ts";
+import type { Service } from "../core/service.ts";
+import { AccountRows } from "../db/accounts.ts";
+import { BlockRows } from "../db/blocklist.ts";
+import { MessageStatRows } from "../db/message-stats.ts";
+import { type Db, databaseError, inTransaction } from "../db/open.ts";
+import { NEVER_LOGGED_IN } from "../db/schema.ts";
+import { SettingRows } from "../db/settings.ts";
+import { TokenRows } from "../db/tokens.ts";
+import type { Log } from "../log/events.ts";
+import { AccountBook } from "./account-book.ts";
+import { Blocklist } from "./blocklist.ts";
+import { MessageCounters } from "./message-counters.ts";
+import { Settings } from "./settings.ts";
+import { TokenBook } from "./token-book.ts";
+
+const FLUSH_INTERVAL_MS = 30_000;
+
+export interface HotStateOptions {
+  /** An open database; stays the caller's to close, after `stop`. */
+  db: Db;
+  /** The configuration of the moment. */
+  config: () => Config;
+  clock: Clock;
+  log: Log;
+}
+
+export class HotState implements Service {
+  readonly name = "state";
+  readonly accounts: AccountBook;
+  readonly blocklist: Blocklist;
+  readonly settings: Settings;
+  readonly tokens: TokenBook;
+  readonly counters: MessageCounters;
+  readonly #db: Db;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #cancelFlush: CancelTimer | undefined;
+
+  constructor({ db, config, clock, log }: HotStateOptions) {
+    this.#db = db;
+    this.#clock = clock;
+    this.#log = log;
+    this.accounts = new AccountBook(new AccountRows(db), clock, () => config().accounts.default_quota);
+    this.blocklist = new Blocklist(new BlockRows(db), clock);
+    this.settings = new Settings(new SettingRows(db), config);
+    this.tokens = new TokenBook(new TokenRows(db), clock);
+    this.counters = new MessageCounters(new MessageStatRows(db));
+  }
+
+  /** Fills everything from the database. @throws {DatabaseError} with a message for the operator */
+  async start(): Promise<void> {
+    try {
+      this.hydrate();
+    } catch (error) {
+      throw databaseError(error, this.#db.$client.filename);
+    }
+    this.#scheduleFlush();
+  }
+
+  /** Reads everything anew, after writing what was not written yet. For changes made by another process. */
+  hydrate(): void {
+    this.#write();
+    this.accounts.hydrate();
+    this.blocklist.hydrate();
+    this.settings.hydrate();
+    this.tokens.hydrate(this.accounts);
+    this.counters.hydrate();
+  }
+
+  /**
+   * Notes a successful login. The first one of an account that was handed out is written at once, and counts its token.
+   * @returns false if there is no such account (any more), or its token has no use left for it: then remove the account
+   * @throws what the database throws; then nothing has changed
+   */
+  noteLogin(user: Address): boolean {
+    const account = this.accounts.get(user);
+    if (account === undefined) return false;
+    if (account.firstLoginAtSec !== NEVER_LOGGED_IN) {
+      this.accounts.noteLogin(user);
+      return true;
+    }
+    const token = account.usedToken;
+    const counted = inTransaction(this.#db, () => {
+      if (token !== undefined && !this.tokens.writeUse(token)) return false;
+      this.accounts.writeFirstLogin(user);
+      return true;
+    });
+    if (!counted) return false;
+    this.accounts.firstLoginWritten(user);
+    if (token !== undefined) this.tokens.useWritten(token);
+    return true;
+  }
+
+  /** Removes an account; a token use that it held is free again. @returns false if there was no such account */
+  removeAccount(user: Address): boolean {
+    const account = this.accounts.get(user);
+    if (account === undefined) return false;
+    const { usedToken, firstLoginAtSec } = account;
+    this.accounts.remove(user);
+    if (usedToken !== undefined && firstLoginAtSec === NEVER_LOGGED_IN) this.tokens.release(usedToken);
+    return true;
+  }
+
+  /** Writes statistics now. A database in trouble is reported, and they stay for the next time. */
+  flush(): void {
+    try {
+      this.#write();
+    } catch (error) {
+      this.#log.emit({ kind: "storageTrouble", what: "statistics could not be written to the database" });
+      this.#log.emit({ kind: "internalFault", where: "state flush", error });
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+    this.flush();
+  }
+
+  #write(): void {
+    if (!this.accounts.hasUnsaved && !this.counters.hasUnsaved) return;
+    inTransaction(this.#db, () => {
+      this.accounts.writeUnsaved();
+      this.counters.writeUnsaved();
+    });
+    this.accounts.saved();
+    this.counters.saved();
+  }
+
+  #scheduleFlush(): void {
+    this.#cancelFlush = this.#clock.after(FLUSH_INTERVAL_MS, () => {
+      this.flush();
+      this.#scheduleFlush();
+    });
+  }
+}

@@ -1,0 +1,246 @@
+/**
+ * The compiled relay as a child process in a directory of its own: started on free ports, stopped, killed and
+ * started again on the same ports, with every byte it printed kept for the privacy check.
+ * The binary is `dist/madmail`, or what MADMAIL_BIN names.
+ */
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { ReadableSubprocess } from "bun";
+
+const READY_TIMEOUT_MS = 15_000;
+/** The product's promise is 10 s. */
+const STOP_TIMEOUT_MS = 15_000;
+const root = resolve(import.meta.dir, "../..");
+
+export const listenerNames = ["smtp", "submission", "submissions", "imap", "imaps", "http", "https"] as const;
+export type ListenerName = (typeof listenerNames)[number];
+
+type TomlValue = string | number | boolean | readonly string[];
+type TomlTable = Record<string, TomlValue>;
+
+export interface RelayOptions {
+  /** Names the captured output in `test-artifacts/`. */
+  name: string;
+  /** `relay.test` or an address literal such as `[127.0.0.1]`. */
+  domain?: string;
+  /** Tables merged over the test defaults, by table name. */
+  config?: Record<string, TomlTable>;
+  /** An existing directory to use; it is then left in place at the end. */
+  dir?: string;
+  env?: Record<string, string>;
+}
+
+export interface StopResult {
+  code: number | null;
+  ms: number;
+}
+
+/** Relays that must not outlive this process. */
+const running = new Set<Relay>();
+process.on("exit", () => {
+  for (const relay of running) relay.killNow();
+});
+
+export class Relay {
+  readonly dir: string;
+  readonly domain: string;
+  ports: Record<ListenerName, number>;
+  /** Milliseconds from spawn to `ready` of the last start. */
+  startMs = 0;
+  readonly #options: RelayOptions;
+  readonly #names = new Set<string>();
+  #process: ReadableSubprocess | undefined;
+  #output = "";
+  #readers: Promise<void>[] = [];
+
+  private constructor(options: RelayOptions) {
+    this.#options = options;
+    this.domain = options.domain ?? "relay.test";
+    this.dir = options.dir ?? mkdtempSync(join(tmpdir(), "madmail-test-"));
+    this.ports = Object.fromEntries(listenerNames.map((name) => [name, 0])) as Record<ListenerName, number>;
+  }
+
+  static async start(options: RelayOptions): Promise<Relay> {
+    const relay = new Relay(options);
+    try {
+      await relay.restart();
+    } catch (error) {
+      await relay.dispose();
+      throw error;
+    }
+    return relay;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get stateDir(): string {
+    return join(this.dir, "state");
+  }
+
+  /** Everything printed since the first start, both streams. */
+  get output(): string {
+    return this.#output;
+  }
+
+  /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
+  async restart(): Promise<void> {
+    const file = join(this.dir, "madmail.toml");
+    writeFileSync(file, this.#toml());
+    const startedAt = performance.now();
+    const child = Bun.spawn([binaryPath(), "run", "--config", file, "--state-dir", this.stateDir, "--json"], {
+      cwd: this.dir,
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      env: { ...process.env, UV_THREADPOOL_SIZE: "16", ...this.#options.env },
+    });
+    this.#process = child;
+    running.add(this);
+    const ready = Promise.withResolvers<string>();
+    const timer = setTimeout(() => ready.reject(new Error("not ready in time")), READY_TIMEOUT_MS);
+    this.#readers = [this.#collect(child.stdout, ready.resolve), this.#collect(child.stderr)];
+    void Promise.all([child.exited, ...this.#readers]).then(([code]) =>
+      ready.reject(new Error(`the relay exited with ${code} before it was ready`)),
+    );
+    try {
+      this.ports = parsePorts(await ready.promise);
+    } catch (error) {
+      child.kill("SIGKILL");
+      const what = error instanceof Error ? error.message : String(error);
+      throw new Error(`${what}\n${this.#output}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+    this.startMs = performance.now() - startedAt;
+  }
+
+  /** Sends the signal and waits for the end. */
+  async stop(signal: "SIGTERM" | "SIGINT" = "SIGTERM"): Promise<StopResult> {
+    const child = this.#process;
+    if (child === undefined) return { code: null, ms: 0 };
+    const startedAt = performance.now();
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+    await Promise.all([child.exited, ...this.#readers]);
+    clearTimeout(timer);
+    this.#forget();
+    return { code: child.signalCode === null ? child.exitCode : null, ms: performance.now() - startedAt };
+  }
+
+  /** kill -9, and waits until the kernel is done with it. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    child?.kill("SIGKILL");
+    await Promise.all([child?.exited, ...this.#readers]);
+    this.#forget();
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal);
+  }
+
+  /** For the exit handler, which cannot wait. */
+  killNow(): void {
+    this.#process?.kill("SIGKILL");
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== undefined && this.#process.exitCode === null;
+  }
+
+  /** A new address of this relay, remembered for `leaks`. */
+  address(localpart: string): string {
+    this.#names.add(localpart.toLowerCase());
+    return `${localpart}@${this.domain}`;
+  }
+
+  /** Lines of the output that name a user or contain `others`: must be empty, at any log level. */
+  leaks(others: readonly string[] = []): string[] {
+    const names = [...this.#names, ...others.map((name) => name.toLowerCase())];
+    return this.#output.split("\n").filter((line) => names.some((name) => line.toLowerCase().includes(name)));
+  }
+
+  /** Ends the relay, keeps its output in `test-artifacts/`, removes its directory. */
+  async dispose(): Promise<void> {
+    if (this.isRunning) await this.kill();
+    this.#forget();
+    const artifacts = join(root, "test-artifacts");
+    mkdirSync(artifacts, { recursive: true });
+    writeFileSync(join(artifacts, `relay-${this.#options.name}.log`), this.#output);
+    if (this.#options.dir === undefined) rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #forget(): void {
+    this.#process = undefined;
+    running.delete(this);
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>, onReady?: (line: string) => void): Promise<void> {
+    const decoder = new TextDecoder();
+    let partial = "";
+    for await (const chunk of stream) {
+      const text = decoder.decode(chunk, { stream: true });
+      this.#output += text;
+      if (onReady === undefined) continue;
+      partial += text;
+      const lines = partial.split("\n");
+      partial = lines.pop() ?? "";
+      for (const line of lines) if (line.includes('"ready":true')) onReady(line);
+    }
+  }
+
+  #toml(): string {
+    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`127.0.0.1:${this.ports[n]}`]]));
+    const tables: Record<string, TomlTable> = {
+      listen,
+      tls: { mode: "self-signed" },
+      storage: { fsync: "always" },
+      limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
+      log: { level: "debug" },
+    };
+    for (const [name, table] of Object.entries(this.#options.config ?? {})) {
+      tables[name] = { ...tables[name], ...table };
+    }
+    const top = toml({ hostname: this.domain, domains: [this.domain] });
+    return [top, ...Object.entries(tables).map(([name, table]) => `[${name}]\n${toml(table)}`)].join("\n");
+  }
+}
+
+/** @throws {Error} when there is nothing to test */
+export function binaryPath(): string {
+  const path = resolve(root, process.env["MADMAIL_BIN"] ?? "dist/madmail");
+  if (!existsSync(path)) throw new Error(`${path} is missing: build it first (bun run build)`);
+  return path;
+}
+
+/** Runs `madmail` with arguments to its end. */
+export async function runMadmail(
+  args: readonly string[],
+): Promise<{ code: number; output: string; ms: number }> {
+  const startedAt = performance.now();
+  const child = Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  return { code, output: out + err, ms: performance.now() - startedAt };
+}
+
+function toml(table: TomlTable): string {
+  return Object.entries(table)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .join("");
+}
+
+function parsePorts(line: string): Record<ListenerName, number> {
+  const { listeners } = JSON.parse(line) as { listeners: Partial<Record<ListenerName, string[]>> };
+  const port = (name: ListenerName) => {
+    const address = listeners[name]?.[0] ?? "";
+    return Number(address.slice(address.lastIndexOf(":") + 1));
+  };
+  return Object.fromEntries(listenerNames.map((n) => [n, port(n)])) as Record<ListenerName, number>;
+}
