@@ -8,7 +8,8 @@ const root = join(import.meta.dir, "..");
 const outfile = join(root, "dist", process.platform === "win32" ? "madmail.exe" : "madmail");
 
 /** The commit, where there is one: a source archive builds too. */
-const commit = (await $`git -C ${root} rev-parse --short=12 HEAD`.quiet().nothrow().text()).trim() || "unknown";
+const commit =
+  (await $`git -C ${root} rev-parse --short=12 HEAD`.quiet().nothrow().text()).trim() || "unknown";
 
 // Bytecode more than halves the start; it needs the ESM format named. Names are kept for stack traces.
 const flags = ["--compile", "--minify", "--keep-names", "--bytecode", "--format=esm"];
@@ -22,7 +23,18 @@ const defines = [
 mkdirSync(join(root, "dist"), { recursive: true });
 rmSync(outfile, { force: true });
 const built = Bun.spawnSync(
-  [process.execPath, "build", ...flags, ...sealed, ...defines, "--asset", "drizzle", "src/main.ts", "--outfile", outfile],
+  [
+    process.execPath,
+    "build",
+    ...flags,
+    ...sealed,
+    ...defines,
+    "--asset",
+    "drizzle",
+    "src/main.ts",
+    "--outfile",
+    outfile,
+  ],
   { cwd: root, stdout: "inherit", stderr: "inherit" },
 );
 process.exitCode = built.exitCode;

@@ -6,7 +6,13 @@ import type { Log, Proto } from "../log/events.ts";
 import type { Accept } from "../net/connection.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { FrontDoor } from "../net/front-door.ts";
-import { type Listener, type ListenOptions, listen, type TlsCredentials } from "../net/listener.ts";
+import {
+  ListenError,
+  type Listener,
+  type ListenOptions,
+  listen,
+  type TlsCredentials,
+} from "../net/listener.ts";
 
 /** What answers. */
 export interface Answering {
@@ -33,6 +39,7 @@ export type BoundAddresses = Record<ListenerName, string[]>;
 
 type Service = Pick<ListenOptions, "tls" | "accept" | "alpn" | "proto" | "refusal">;
 
+const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 const SMTP_BUSY = fromLatin1("421 4.3.2 Too many connections, try again later\r\n");
 const IMAP_BUSY = fromLatin1("* BYE Too many connections, try again later\r\n");
 
@@ -83,8 +90,14 @@ export class Listeners {
 
   async #bind(name: ListenerName, address: ListenAddress, service: Service): Promise<void> {
     const { getTls, limits, log, clock } = this.#parts;
-    const listener = await listen({ ...service, address, getTls, limits, log, clock });
-    this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+    try {
+      const listener = await listen({ ...service, address, getTls, limits, log, clock });
+      this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
+    } catch (error) {
+      // The default configuration names every address there may be; a machine without IPv6 does with the others.
+      if (!(error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code))) throw error;
+      log.emit({ kind: "notice", text: `no IPv6 here: ${name} does not listen on [::]:${address.port}` });
+    }
   }
 }
 

@@ -147,7 +147,7 @@ export class Relay {
       clock,
       log,
       metadata: relayMetadata(config, tokens),
-      quotaBytes: accounts.quotaBytes,
+      quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
       settings: () => imapSettings(this.#config),
@@ -268,7 +268,7 @@ export class Relay {
   }
 
   async #stop(): Promise<void> {
-    for (const step of this.#undo.splice(0).reverse()) {
+    for (const step of this.#undo.splice(0).toReversed()) {
       try {
         await step();
       } catch (error) {

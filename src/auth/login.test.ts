@@ -465,10 +465,10 @@ describe("createAccount()", () => {
   const refused: [string, Setup, { token?: string }, string][] = [
     ["closed", { accounts: { registration: "closed" } }, {}, "closed"],
     [
-      "closed with a token",
-      { accounts: { registration: "closed", token_required: true } },
-      { token: "t" },
-      "closed",
+      "closed, with an unknown token",
+      { accounts: { registration: "closed" } },
+      { token: "x" },
+      "tokenUnknown",
     ],
     ["without a token", { accounts: { token_required: true } }, {}, "tokenRequired"],
     ["with an empty token", { accounts: { token_required: true } }, { token: " " }, "tokenRequired"],
@@ -486,6 +486,13 @@ describe("createAccount()", () => {
     expect(await registration.createAccount(request)).toEqual({ ok: false, why: why as never });
     gate.resolve();
     expect(state.accounts.size).toBe(0);
+  });
+
+  test("an invitation is an exception to closed registration", async () => {
+    const { registration, state } = await house({ accounts: { registration: "closed" } });
+    state.tokens.create("invitation", { maxUses: 1 });
+    expect(await registration.createAccount({ token: "invitation" })).toMatchObject({ ok: true });
+    expect(await registration.createAccount({})).toEqual({ ok: false, why: "closed" });
   });
 
   test("never gives one use of a token to two at the same moment", async () => {

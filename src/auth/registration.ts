@@ -43,12 +43,17 @@ export class Registration {
     this.#random = random;
   }
 
-  /** Makes an account, if the operator lets anyone have one. A token is looked at only where one is needed. Never rejects. */
+  /**
+   * Makes an account. A token is looked at only where one is needed: where tokens are asked for, and where registration
+   * is closed, since an invitation is the operator's exception to that. Never rejects.
+   */
   async createAccount(request: { token?: string | undefined } = {}): Promise<RegistrationResult> {
     const { settings, tokens } = this.#state;
-    if (!settings.registrationOpen) return { ok: false, why: "closed" };
-    const token = settings.tokenRequired ? request.token?.trim() : undefined;
-    if (settings.tokenRequired && !token) return { ok: false, why: "tokenRequired" };
+    const isInvitation = settings.tokenRequired || !settings.registrationOpen;
+    const token = isInvitation ? request.token?.trim() : undefined;
+    if (isInvitation && !token) {
+      return { ok: false, why: settings.registrationOpen ? "tokenRequired" : "closed" };
+    }
     const fault = token === undefined ? undefined : tokens.reserve(token);
     if (fault !== undefined) return { ok: false, why: fault };
     try {
@@ -68,7 +73,8 @@ export class Registration {
     const hash = await this.#slots.run(() => hashPassword(password));
     if (hash === undefined) return { ok: false, why: "unavailable" };
     // Closed while the hash was made: the operator's word holds from that moment on.
-    if (!this.#state.settings.registrationOpen) return { ok: false, why: "closed" };
+    const { settings } = this.#state;
+    if (usedToken === undefined && !settings.registrationOpen) return { ok: false, why: "closed" };
     for (let tries = 0; tries < NAME_TRIES_MAX; tries++) {
       const address = this.#freeName();
       if (

@@ -31,7 +31,7 @@ const addresses: readonly [input: string, want: string | undefined][] = [
 describe("parseAddress()", () => {
   for (const [input, want] of addresses) {
     test(`${JSON.stringify(input)} is ${want ?? "no address"}`, () =>
-      expect<unknown>(parseAddress(input)).toBe(want));
+      expect(parseAddress(input) as string | undefined).toBe(want));
   }
 });
 

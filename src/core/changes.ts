@@ -14,6 +14,8 @@ export interface ChangeHub {
 export class LocalChangeHub implements ChangeHub {
   readonly #watchers = new Map<Address, Set<() => void>>();
   #pending = new Set<() => void>();
+  /** Being called now: who unsubscribes meanwhile is not called any more. */
+  #looking = new Set<() => void>();
 
   publish(user: Address): void {
     const watchers = this.#watchers.get(user);
@@ -29,13 +31,14 @@ export class LocalChangeHub implements ChangeHub {
     return () => {
       watchers.delete(look);
       this.#pending.delete(look);
+      this.#looking.delete(look);
       if (watchers.size === 0 && this.#watchers.get(user) === watchers) this.#watchers.delete(user);
     };
   }
 
   #flush(): void {
-    const looks = this.#pending;
+    this.#looking = this.#pending;
     this.#pending = new Set();
-    for (const look of looks) look();
+    for (const look of this.#looking) look();
   }
 }

@@ -12,7 +12,7 @@ const alice = "alice@r.test" as Address;
 const bob = "bob@r.test" as Address;
 const undo: (() => void)[] = [];
 afterEach(() => {
-  for (const step of undo.splice(0).reverse()) step();
+  for (const step of undo.splice(0).toReversed()) step();
 });
 
 function fresh(): { tokens: DeviceTokens; clock: ManualClock; db: Db } {

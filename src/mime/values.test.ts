@@ -20,6 +20,7 @@ describe("parseAddressList()", () => {
   const rows: [text: string, addresses: MailAddress[], texts?: string[]][] = [
     ["a@b.test", [address("a", "b.test")]],
     ["<a@b.test>", [address("a", "b.test")]],
+    ["SRS1=HHH=x.test==TT=y.test=a@z.test", [address("SRS1=HHH=x.test==TT=y.test=a", "z.test")]],
     ["Foo Bar <a+b@x.test>", [address("a+b", "x.test", "Foo Bar")]],
     ['"A, B; <x@y>" <a@b.test>, c@d.test', [address("a", "b.test", "A, B; <x@y>"), address("c", "d.test")]],
     ['"Q \\"q\\" \\\\" <a@b.test>', [address("a", "b.test", 'Q "q" \\')]],

@@ -2,8 +2,8 @@
  * The two message bodies that the gate knows: PGP/MIME (RFC 3156 §4) and the Secure-Join request in clear.
  * Both: white space around the parts, no further part, the first fault wins.
  */
-import { Base64Lines, makeScratch } from "./base64.ts";
 import { PayloadReader } from "./armor.ts";
+import { Base64Lines, makeScratch } from "./base64.ts";
 import type { GateFlaw } from "./facts.ts";
 import { CONTROL_BODY_MAX_BYTES, PADDING_MAX_BYTES } from "./limits.ts";
 import { MultipartSplitter } from "./multipart.ts";
@@ -12,9 +12,8 @@ import { ControlBody, PartReader } from "./part.ts";
 const EQUALS = 61;
 /** Encodings that leave the bytes as they are (RFC 2045 §6.2). */
 const IDENTITY_ENCODINGS = new Set(["7bit", "8bit", "binary"]);
-/** What Thunderbird, Enigmail, Mailvelope and GPGMail put before the parts: constant, so it carries nothing. */
-const KNOWN_PREAMBLE =
-  /^This is an OpenPGP\/MIME (encrypted|signed) message \(RFC (2440|4880|9580) and 3156\)$/;
+/** What Thunderbird, Enigmail and GPGMail put before the parts: constant, so it carries nothing. */
+const KNOWN_PREAMBLE = /^This is an OpenPGP\/MIME encrypted message \(RFC (2440|4880|9580) and 3156\)$/;
 
 export interface BodyVerdict {
   /** Wrong in any case. */
@@ -80,7 +79,7 @@ class PartSequence implements BodyReader {
     if (this.#flaw !== undefined) return;
     if (this.#index < 0) {
       this.#preamble.write(bytes);
-      if (this.#preamble.text === undefined) this.#fail("cleartextAround");
+      if (this.#preamble.isTooLong) this.#fail("cleartextAround");
       return;
     }
     const judge = this.#judges[this.#index];

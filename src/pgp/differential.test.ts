@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import * as openpgp from "openpgp";
 import { concat, fromLatin1 } from "../core/bytes.ts";
+import { parseStructure } from "../mime/structure.ts";
 import * as fix from "./fixtures.test-help.ts";
 import { createMessageScanner } from "./scanner.ts";
 
@@ -130,6 +131,78 @@ describe("differential", () => {
       await openpgp.readMessage({ armoredMessage: armored });
       expect(await expectAgreement(armored)).toBe(true);
     }
+  });
+});
+
+describe("beside a lenient MIME reader", () => {
+  /** Everything of the message that a reader of mail would show, its header aside. */
+  function shownBy(text: string): string[] {
+    const bytes = fromLatin1(text);
+    const { root, body } = parseStructure(bytes);
+    const shown = root.parts.flatMap((part) => [
+      `${part.type}/${part.subtype}`,
+      text.slice(part.body.start, part.body.end),
+    ]);
+    const first = root.parts[0]?.header.start ?? body.end;
+    const last = root.parts.at(-1)?.body.end ?? body.start;
+    const around = text.slice(body.start, first) + text.slice(last, body.end);
+    return [
+      `${root.type}/${root.subtype}`,
+      around.replace(/\r\n--b(--)?[ \t]*(?=\r\n|$)/g, "").trim(),
+      ...shown,
+    ];
+  }
+
+  test("what the gate calls encrypted has two parts, a version and armor for it too, and nothing around them", () => {
+    const armored = fix.armor(fix.fakePackets(60));
+    const message = fix.pgpMime({ armored, boundary: "b" });
+    const body = message.indexOf("Content-Type: multipart");
+    const text = fc.string({
+      unit: fc.constantFrom(
+        "\r\n",
+        "--b",
+        "--",
+        "\n",
+        "\r",
+        " ",
+        "b",
+        ";",
+        ":",
+        '"',
+        "=",
+        "(",
+        "Content-Type: text/plain",
+        "x",
+      ),
+      maxLength: 5,
+    });
+    const change = fc.record({
+      at: fc.integer({ min: body, max: message.length }),
+      remove: fc.nat(6),
+      add: text,
+    });
+    let passed = 0;
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 2 }), (changes) => {
+        let changed = message;
+        for (const { at, remove, add } of changes)
+          changed = changed.slice(0, at) + add + changed.slice(at + remove);
+        if (judge(changed) !== "encrypted") return;
+        passed++;
+        const [type, around, ...parts] = shownBy(changed);
+        expect([type, around, parts.length]).toEqual(["multipart/encrypted", "", 4]);
+        expect([parts[0], parts[1]?.trim(), parts[2]]).toEqual([
+          "application/pgp-encrypted",
+          "Version: 1",
+          "application/octet-stream",
+        ]);
+        expect(parts[3]?.trim()).toMatch(
+          /^-----BEGIN PGP MESSAGE-----\r\n[ \t]*\r\n[A-Za-z0-9+/=\r\n]+-----END PGP MESSAGE-----$/,
+        );
+      }),
+      { seed: 5, numRuns: 3000 },
+    );
+    expect(passed).toBeGreaterThan(50);
   });
 });
 

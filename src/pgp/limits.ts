@@ -3,7 +3,7 @@
 /** White space around parts and armor, bytes per place. */
 export const PADDING_MAX_BYTES = 1024;
 /** Header block of a body part, bytes. */
-export const PART_HEADER_MAX_BYTES = 2048;
+export const PART_HEADER_MAX_BYTES = 1024;
 /** Body of a part that must hold one known line, bytes with white space. */
 export const CONTROL_BODY_MAX_BYTES = 256;
 /** One line of armor outside its data, bytes. */

@@ -100,6 +100,10 @@ export class ControlBody {
     else this.#text += toLatin1(bytes);
   }
 
+  get isTooLong(): boolean {
+    return this.#isTooLong;
+  }
+
   /** The text without outer white space; undefined when it is too long or has a bare CR or LF around it. */
   get text(): string | undefined {
     if (this.#isTooLong || /\r(?!\n)|(?<!\r)\n/.test(this.#text)) return undefined;

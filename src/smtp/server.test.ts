@@ -127,6 +127,28 @@ test("a peer that left before the verdict is not answered, and its message is ke
   expect(door.abortedCount).toBe(0);
 });
 
+test("a peer that closed its side gets the verdict it waits for, then the connection ends", async () => {
+  const { say, connection, door, heard } = connect("smtp");
+  door.hold();
+  say(`EHLO x\r\n${ENVELOPE}.\r\n`);
+  connection.endInput();
+  await settle();
+  expect(connection.isClosed).toBe(false);
+  door.release();
+  await settle();
+  expect(heard()).toEndWith("250 2.0.0 OK\r\n");
+  expect(connection.isClosed).toBe(true);
+});
+
+test("a peer that closed its side and waits for nothing is hung up on", async () => {
+  const { say, connection, heard } = connect("smtp");
+  say("EHLO x\r\nNOOP\r\n");
+  connection.endInput();
+  await settle();
+  expect(heard()).toEndWith("250 2.0.0 OK\r\n");
+  expect(connection.isClosed).toBe(true);
+});
+
 test("a fault of ours ends this connection and is logged", async () => {
   const { say, connection, door, log } = connect("smtp");
   const error = new Error("a promise of ours is broken");

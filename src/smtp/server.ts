@@ -57,6 +57,7 @@ class SmtpHost implements ConnectionHandler {
   #isPaused = false;
   #isInMessage = false;
   #isClosed = false;
+  #hasInputEnded = false;
   #cancelPrelude: CancelTimer | undefined;
   #cancelMessageTimer: CancelTimer | undefined;
   #cancelLoginDelay: CancelTimer | undefined;
@@ -92,6 +93,12 @@ class SmtpHost implements ConnectionHandler {
     this.#run(this.#engine.shutdown());
   }
 
+  /** `printf … | nc` sends all and closes its side: it gets its answers, then the connection ends. */
+  inputEnded(): void {
+    this.#hasInputEnded = true;
+    this.#endWhenAnswered();
+  }
+
   closed(): void {
     this.#isClosed = true;
     this.#cancelPrelude?.();
@@ -112,6 +119,12 @@ class SmtpHost implements ConnectionHandler {
     }
     this.#flush();
     this.#balance();
+    this.#endWhenAnswered();
+  }
+
+  /** Nothing more can come: the connection ends once no question is open. */
+  #endWhenAnswered(): void {
+    if (this.#hasInputEnded && !this.#isClosed && !this.#engine.isWaiting) this.#connection.end();
   }
 
   #do(effect: Effect): readonly Effect[] {

@@ -37,14 +37,15 @@ export async function openBody(path: () => string, size: number, slots: Slots): 
   if (size <= WHOLE_MAX_BYTES) {
     const bytes = await fs.promises.readFile(path());
     return {
-      size,
+      // What is there counts, not what the name says: another program may have changed the file.
+      size: bytes.length,
       read: (offset, length) => Promise.resolve(bytes.subarray(offset, offset + length)),
       close: () => Promise.resolve(),
     };
   }
   await slots.take();
   try {
-    return new OpenFile(await openFile(path()), size, slots);
+    return new OpenFile(await openFile(path()), slots);
   } catch (error) {
     slots.give();
     throw error;
@@ -58,9 +59,9 @@ class OpenFile implements StoredBody {
   #reads = 0;
   #closing = false;
 
-  constructor(fd: number, size: number, slots: Slots) {
+  constructor(fd: number, slots: Slots) {
     this.#fd = fd;
-    this.size = size;
+    this.size = fs.fstatSync(fd).size;
     this.#slots = slots;
   }
 

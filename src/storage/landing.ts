@@ -35,6 +35,8 @@ export type SyncBody = (() => Promise<void>) | undefined;
 interface Drawn {
   mailbox: MaildirMailbox;
   arrival: Arrival;
+  /** Where the file is until it is durable. */
+  first: Arrival;
 }
 
 /**
@@ -53,16 +55,22 @@ export async function land(
       if (index % CHUNK === CHUNK - 1) await new Promise((resolve) => setImmediate(resolve));
       const { mailbox } = landing;
       const arrival = mailbox.draw(landing);
-      drawn.push({ mailbox, arrival });
-      landing.place(mailbox.files.pathOf(arrival));
+      // What is not durable yet stays in new/ until it is: there, and only there, a crash's leftovers are swept.
+      const first = syncBody === undefined ? arrival : { ...arrival, inNew: true };
+      drawn.push({ mailbox, arrival, first });
+      landing.place(mailbox.files.pathOf(first));
     }
     await syncAll(context, drawn, syncBody);
+    for (const { mailbox, arrival, first } of drawn) {
+      if (first.inNew !== arrival.inNew) mailbox.files.rename(first, arrival.flags);
+    }
     if (drawn.some(({ mailbox }) => mailbox.isGone)) {
       throw new StorageError("failed", "mailbox was deleted during delivery");
     }
   } catch (error) {
-    for (const { mailbox, arrival } of drawn) {
-      unlinkQuietly(context, mailbox.files.pathOf(arrival));
+    for (const { mailbox, arrival, first } of drawn) {
+      unlinkQuietly(context, mailbox.files.pathOf(first));
+      if (first.inNew !== arrival.inNew) unlinkQuietly(context, mailbox.files.pathOf(arrival));
       mailbox.giveUp(arrival.uid);
     }
     throw asStorageError(error, "deliver", context.log);
@@ -162,7 +170,7 @@ async function syncAll(context: MaildirContext, drawn: readonly Drawn[], syncBod
   const waits: Promise<void>[] = [];
   if (context.fsync !== "never" && syncBody !== undefined) waits.push(syncBody());
   if (context.fsync === "always") {
-    const directories = new Set(drawn.map(({ mailbox, arrival }) => mailbox.files.directoryOf(arrival)));
+    const directories = new Set(drawn.map(({ mailbox, first }) => mailbox.files.directoryOf(first)));
     for (const directory of directories) waits.push(context.directories.sync(directory));
   }
   for (const mailbox of new Set(drawn.map((entry) => entry.mailbox))) {

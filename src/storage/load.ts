@@ -57,14 +57,14 @@ export async function loadMessages(
     return false;
   });
   const last = messages.at(-1);
-  if (last !== undefined) marks.passed(last.uid);
+  const isAhead = last !== undefined && marks.passed(last.uid);
   foreign.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const file of foreign) {
     const adopted = await adopt(context, directory, file, marks, keywordCount);
     if (adopted !== undefined) messages.push(adopted);
   }
-  // Adopted UIDs are about to be announced.
-  if (foreign.length > 0) await marks.covered();
+  // A crash left UIDs above the mark, or files were adopted: both are about to be announced.
+  if (isAhead || foreign.length > 0) await marks.covered();
   return messages;
 }
 

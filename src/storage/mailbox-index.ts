@@ -13,6 +13,9 @@ import { type Changes, Flag, type MessageInfo } from "./store.ts";
 /** Departures remembered one by one; beyond, the older half is forgotten and the floor rises. */
 const GONE_MAX = 1024;
 
+/** Up to so many departures are cut out one by one. */
+const SPLICES_MAX = 4;
+
 export interface IndexedMessage extends MessageInfo {
   /** File name without `:2,<flags>`. */
   readonly base: string;
@@ -129,30 +132,24 @@ export class MailboxIndex {
     return message;
   }
 
-  /** Takes out those of `uids` (ascending) that are there. @returns bytes freed */
-  remove(uids: readonly number[]): number {
-    const [first] = uids;
-    if (first === undefined) return 0;
-    const before = this.totalBytes;
+  /** Takes out those of `uids` (ascending) that are there. */
+  remove(uids: readonly number[]): void {
+    const gone = uids.filter((uid) => this.find(uid) !== undefined);
+    const [first] = gone;
+    if (first === undefined) return;
     const modseq = this.#nextModseq();
-    let to = this.lowerBound(first);
-    let next = 0;
-    for (let from = to; from < this.messages.length; from++) {
-      const message = this.messages[from];
-      if (message === undefined) break;
-      while ((uids[next] ?? Infinity) < message.uid) next++;
-      if (uids[next] === message.uid) {
-        this.#count(message, -1);
-        this.#goneUids.push(message.uid);
-        this.#goneModseqs.push(modseq);
-        this.highestModseq = modseq;
-      } else {
-        this.messages[to++] = message;
-      }
+    this.highestModseq = modseq;
+    for (const uid of gone) {
+      const message = this.find(uid);
+      if (message !== undefined) this.#count(message, -1);
+      this.#goneUids.push(uid);
+      this.#goneModseqs.push(modseq);
     }
-    this.messages.length = to;
+    // A splice is one memmove; many of them would move a large mailbox again and again.
+    if (gone.length <= SPLICES_MAX) {
+      for (const uid of gone) this.messages.splice(this.lowerBound(uid), 1);
+    } else this.#compact(first, new Set(gone));
     this.#trimGone();
-    return before - this.totalBytes;
   }
 
   /** @param uidNext every UID ever given out is below */
@@ -185,6 +182,15 @@ export class MailboxIndex {
     }
     while (uid < uidNext) absent.push(uid++);
     return absent;
+  }
+
+  #compact(first: number, gone: ReadonlySet<number>): void {
+    let to = this.lowerBound(first);
+    for (let from = to; from < this.messages.length; from++) {
+      const message = this.messages[from];
+      if (message !== undefined && !gone.has(message.uid)) this.messages[to++] = message;
+    }
+    this.messages.length = to;
   }
 
   #pendingOf(uid: number): Pending {

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import type { Address } from "../core/address.ts";
-import { errno, hookedFiles } from "./files.test-help.ts";
+import { errno, HeldSyncs, hookedFiles } from "./files.test-help.ts";
 import type { Files } from "./files.ts";
 import { MaildirFixture } from "./maildir.test-help.ts";
 import {
@@ -213,6 +213,23 @@ describe("UIDs across crashes", () => {
     }
   });
 
+  test("a file above the mark moves the mark before it shows", async () => {
+    const store = await fixture.open();
+    await deliverTo(store, messageText(1), toAlice);
+    const { uidValidity } = await inboxOf(store, alice);
+    const name = `1700000000.V${uidValidity}RxQ1.host,S=${messageText(2).length},U=900`;
+    writeFileSync(`${fixture.maildir(alice)}/new/${name}`, messageText(2));
+    const first = await fixture.copy();
+    const inbox = await inboxOf(await first.open(), alice);
+    expect(uidsOf(inbox)).toEqual([1, 900]);
+    await inbox.storeFlags([900], "add", Flag.deleted);
+    await inbox.expunge();
+    const second = await first.copy();
+    expect((await inboxOf(await second.open(), alice)).uidNext).toBeGreaterThan(900);
+    await first.dispose();
+    await second.dispose();
+  });
+
   test("a lost mark means a new UIDVALIDITY and fresh UIDs, not reused ones", async () => {
     const store = await fixture.open();
     for (const n of [1, 2]) await deliverTo(store, messageText(n), toAlice);
@@ -248,6 +265,22 @@ describe("leftovers of a crash", () => {
     await second.swept();
     await second.close();
     expect(await fixture.messageFiles(alice)).toEqual([]);
+  });
+
+  test("an appended message with flags is in new/ until it is durable, then in cur/", async () => {
+    const syncs = new HeldSyncs();
+    const store = await fixture.open({ files: syncs.files });
+    const inbox = await inboxOf(store, alice);
+    syncs.holding = true;
+    const message = seal(store, messageText(1));
+    const append = inbox.append(message, { flags: Flag.seen, keywords: [] });
+    while (syncs.count === 0) await new Promise((resolve) => setImmediate(resolve));
+    expect(await fixture.messageFiles(alice)).toEqual([expect.stringMatching(/^new\/.*,U=1$/)]);
+    syncs.end(0);
+    await append;
+    syncs.holding = false;
+    expect(await fixture.messageFiles(alice)).toEqual([expect.stringMatching(/^cur\/.*,U=1:2,S$/)]);
+    expect(await textOf(inbox, 1)).toBe(messageText(1));
   });
 
   test("spool files and removed accounts go at start", async () => {

@@ -154,10 +154,26 @@ describe("files of other programs", () => {
     const inbox = await inboxOf(store, alice);
     const since = inbox.highestModseq;
     for (const name of readdirSync(`${maildir}/new`)) unlinkSync(`${maildir}/new/${name}`);
+    expect(await inbox.header(1)).toBeUndefined();
     expect(await inbox.body(1)).toBeUndefined();
     expect((await inbox.storeFlags([2], "add", Flag.seen)).changed).toEqual([]);
     expect(inbox.changesSince(since).vanished).toEqual([1, 2]);
     expect(inbox.totalBytes).toBe(0);
+  });
+
+  test("a file that another program changed is read as it is", async () => {
+    const store = await fixture.open();
+    await deliverTo(store, messageText(1), toAlice);
+    await deliverTo(store, messageText(2, 100_000), toAlice);
+    const inbox = await inboxOf(store, alice);
+    for (const name of readdirSync(`${maildir}/new`))
+      writeFileSync(`${maildir}/new/${name}`, "A: b\r\n\r\nshort");
+    for (const uid of [1, 2]) {
+      const body = await inbox.body(uid);
+      expect(body?.size).toBe(13);
+      await body?.close();
+      expect(await textOf(inbox, uid)).toBe("A: b\r\n\r\nshort");
+    }
   });
 
   test("folders in no encoding of ours are left alone", async () => {

@@ -124,11 +124,12 @@ export class MaildirMailbox implements Mailbox {
         if (start > 0) await nextTurn();
         // One per turn: who looked in between must see the rest as later.
         const modseq = this.#context.nextModseq();
+        const before = result.changed.length;
         const missing: number[] = [];
         for (const uid of chosen.slice(start, start + CHUNK)) {
           if (!this.#storeOne(uid, how, wanted, unchangedSince, modseq, result)) missing.push(uid);
         }
-        this.#publish();
+        if (result.changed.length > before) this.#publish();
         await this.#findAgain(missing, (uid) => {
           this.#storeOne(uid, how, wanted, unchangedSince, this.#context.nextModseq(), result);
         });

@@ -21,7 +21,7 @@ import { sweepTorn } from "./load.ts";
 import { MaildirAccount } from "./maildir-account.ts";
 import type { MaildirMailbox } from "./maildir-mailbox.ts";
 import { readMark, replaceFile } from "./marks.ts";
-import { MessageNames, normalMailboxName } from "./names.ts";
+import { accountDirectoryName, MessageNames, normalMailboxName } from "./names.ts";
 import { Running, Slots } from "./slots.ts";
 import { FileSpool, SpooledMessage } from "./spool.ts";
 import {
@@ -132,6 +132,9 @@ export class MaildirStore implements MailStore {
     const { root, spoolDir } = this.#options;
     try {
       for (const directory of [root, spoolDir]) this.#context.files.mkdir(directory);
+      if (fs.statSync(root).dev !== fs.statSync(spoolDir).dev) {
+        throw new StorageError("failed", "the spool and the mail directory must be on one file system");
+      }
       for (const name of await fs.promises.readdir(spoolDir))
         this.#context.files.unlink(`${spoolDir}/${name}`);
       this.#verifyNew = !this.#takeCleanMark();
@@ -171,6 +174,9 @@ export class MaildirStore implements MailStore {
   async remove(user: Address): Promise<void> {
     this.#refuseWhenClosed();
     await this.#context.running.during(async () => {
+      const directory = `${this.#options.root}/${accountDirectoryName(user)}`;
+      const isKnown = this.#loading.has(user) || this.#alive.get(user)?.deref() !== undefined;
+      if (!isKnown && !fs.existsSync(directory)) return;
       const account = await this.#account(user);
       this.#resident.delete(user);
       this.#alive.delete(user);

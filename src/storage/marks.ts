@@ -63,9 +63,11 @@ export class UidMarks {
     return this.#lastValidity;
   }
 
-  /** Found on disk while loading: never draw it again. */
-  passed(uid: number): void {
-    if (uid >= this.#next) this.#next = uid + 1;
+  /** Found on disk while loading: never draw it again. @returns true when the durable mark must move first */
+  passed(uid: number): boolean {
+    if (uid < this.#next) return false;
+    this.#next = uid + 1;
+    return true;
   }
 
   draw(): number {

@@ -132,7 +132,8 @@ export class Engine {
     this.#pumping = false;
     session.flush();
     this.#throttle();
-    if (this.#inputEnded && !this.#busy && session.transport.queuedBytes <= OUTPUT_HIGH_BYTES) session.hangUp();
+    if (this.#inputEnded && !this.#busy && session.transport.queuedBytes <= OUTPUT_HIGH_BYTES)
+      session.hangUp();
   }
 
   /** A client far ahead of its answers is not read. */

@@ -126,6 +126,11 @@ export class SmtpEngine {
     this.#phase = { in: "command" };
   }
 
+  /** A question is open: an answer, and maybe replies, are still to come. */
+  get isWaiting(): boolean {
+    return this.#phase.in === "parked";
+  }
+
   /** The peer was silent, or slow, for too long. A peer that waits for us is left alone. */
   timeout(): Effect[] {
     if (this.#phase.in !== "parked") this.#hangUp("timeout", "timeout");

@@ -205,6 +205,11 @@ export class FakeConnection implements Connection {
     this.destroy();
   }
 
+  /** The peer closes its side and still reads. */
+  endInput(): void {
+    this.#handler?.inputEnded?.();
+  }
+
   /** `closed` comes in a later turn, as from a socket. */
   destroy(): void {
     if (this.isClosed) return;
