@@ -5,7 +5,7 @@
 import * as fs from "node:fs";
 import { HEADER_MAX_BYTES } from "../core/limits.ts";
 import type { MaildirContext } from "./context.ts";
-import { headerLength } from "./header-lines.ts";
+import { headerEnd } from "../mime/header.ts";
 import type { Slots } from "./slots.ts";
 import type { StoredBody } from "./store.ts";
 
@@ -23,7 +23,7 @@ const HEAD_MAX_BYTES = 4 * HEADER_MAX_BYTES;
 export async function readHeader(path: string, size: number): Promise<Uint8Array> {
   for (let limit = HEAD_BYTES; ; limit *= 8) {
     const head = await readStart(path, Math.min(limit, size));
-    const length = headerLength(head);
+    const length = headerEnd(head);
     if (length >= 0) return head.subarray(0, length);
     if (limit >= size || limit >= HEAD_MAX_BYTES) return head;
   }

@@ -3,7 +3,7 @@ import { openBody, readHeader } from "./bodies.ts";
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import { isMissing } from "./files.ts";
-import { headerLength, selectFields } from "./header-lines.ts";
+import { headerEnd, selectFields } from "../mime/header.ts";
 import type { MailboxFiles } from "./mailbox-files.ts";
 import type { IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import { prefetchFields, type StoredBody } from "./store.ts";
@@ -87,7 +87,7 @@ export class MessageReader {
       // The other way meets the same fault and deals with it.
       return undefined;
     }
-    const length = head === undefined ? -1 : headerLength(head);
+    const length = head === undefined ? -1 : headerEnd(head);
     if (head === undefined || length < 0) return undefined;
     const lines = selectFields(head.subarray(0, length), prefetchFields);
     this.#context.headers.set(this.#serial, message.uid, lines);
