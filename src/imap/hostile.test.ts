@@ -98,6 +98,35 @@ describe("a client that does not read", () => {
   });
 });
 
+test.each([
+  "SELECT INBOX",
+  "CLOSE",
+  "EXPUNGE",
+  "FETCH 1:* BODY[]",
+  "UID FETCH 1:* (ENVELOPE)",
+  "STORE 1:* +FLAGS (\\Seen)",
+  "SEARCH BODY x",
+  "COPY 1:* Sent",
+  "MOVE 1:* Sent",
+  "STATUS Sent (MESSAGES)",
+  'LIST "" * RETURN (STATUS (MESSAGES))',
+  "GETMETADATA INBOX /private/devicetoken",
+  "APPEND INBOX {3+}\r\nPGP",
+])("a client that leaves during %s is no fault, and nothing stays open", async (command) => {
+  const world = new FakeWorld();
+  const account = world.store.of(MANY);
+  await account.create("Sent");
+  for (let i = 0; i < 3; i++) account.box("INBOX").add("A: b\r\n\r\nx", { flags: 8 });
+  const peer = await loggedIn(world, true);
+  peer.send(fromLatin1(`a ${command}\r\nb NOOP\r\nc SELECT Sent\r\n`));
+  peer.destroy();
+  await settle();
+  await settle();
+  expect(world.events.filter(({ kind }) => kind === "internalFault")).toEqual([]);
+  expect([account.box("INBOX").opened, account.box("Sent").opened]).toEqual([0, 0]);
+  expect(account.box("INBOX").openBodies).toBe(0);
+});
+
 test("a client that goes away in mid-APPEND leaves no message", async () => {
   const world = new FakeWorld();
   const peer = await loggedIn(world);

@@ -64,7 +64,7 @@ async function run(session: Session, wanted: Wanted, byUid: boolean): Promise<Ou
   if (wanted.vanished && changedSince !== undefined)
     tellVanished(session, selected, wanted.set, changedSince);
   if (items.some((item) => item.kind === "section" && !item.peek)) await markSeen(selected, items, uids);
-  await respondFetch(session, uids, items);
+  await respondFetch(session, selected, uids, items);
   return "OK Fetch completed";
 }
 

@@ -4,7 +4,7 @@ import type { Args } from "../args.ts";
 import { command } from "../command.ts";
 import { type FlagNames, sortFlags } from "../flags.ts";
 import { NO_SUCH_MESSAGE, readSet } from "../message-set.ts";
-import { keywordBits } from "../selected.ts";
+import { keywordBits, type Selected } from "../selected.ts";
 import { formatSet, type SequenceSet } from "../sequence-set.ts";
 import type { Outcome, Session } from "../session.ts";
 
@@ -57,8 +57,9 @@ function readFlags(args: Args): string[] {
 }
 
 async function change(session: Session, wanted: Wanted, byUid: boolean): Promise<Outcome> {
-  const { selected, unchangedSince } = { selected: session.mailbox, unchangedSince: wanted.unchangedSince };
+  const selected = session.mailbox;
   const { mailbox } = selected;
+  const { unchangedSince } = wanted;
   if (selected.readOnly) return "NO [READ-ONLY] The mailbox is open for reading only";
   const uids = selected.resolve(wanted.set, byUid);
   if (uids === undefined) return NO_SUCH_MESSAGE;
@@ -66,15 +67,21 @@ async function change(session: Session, wanted: Wanted, byUid: boolean): Promise
   const bits = wanted.flags.bits | keywordBits(mailbox, wanted.flags.keywords, wanted.how !== "remove");
   const result = await mailbox.storeFlags(uids, wanted.how, bits, unchangedSince);
   selected.noteOwn(result.changed);
-  tell(session, wanted, uids, result.modified);
+  tell(session, selected, wanted, uids, result.modified);
   if (result.modified.length === 0) return "OK Store completed";
   const refused = byUid ? result.modified : result.modified.map((uid) => selected.sequenceOf(uid));
   return `OK [MODIFIED ${formatSet(refused)}] Some were changed by others`;
 }
 
 /** FETCH responses for what was asked. Silent ones still tell mod-sequences to those who follow them (RFC 7162 §3.1.3). */
-function tell(session: Session, wanted: Wanted, uids: readonly number[], modified: readonly number[]): void {
-  const { selected, condstore } = { selected: session.mailbox, condstore: session.condstore };
+function tell(
+  session: Session,
+  selected: Selected,
+  wanted: Wanted,
+  uids: readonly number[],
+  modified: readonly number[],
+): void {
+  const { condstore } = session;
   if (wanted.silent && !condstore) return;
   const refused = new Set(modified);
   for (const uid of uids) {

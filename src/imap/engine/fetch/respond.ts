@@ -26,10 +26,11 @@ const NEEDS_STRUCTURE: ReadonlySet<PlainItem> = new Set<PlainItem>(["ENVELOPE", 
 /** Answers `items` of `uids` (ascending); messages that are gone meanwhile are passed over. */
 export async function respondFetch(
   session: Session,
+  selected: Selected,
   uids: readonly number[],
   items: readonly FetchItem[],
 ): Promise<void> {
-  const responder = new Responder(session, uids, items);
+  const responder = new Responder(session, selected, uids, items);
   try {
     await responder.run(uids);
   } finally {
@@ -57,9 +58,9 @@ class Responder {
   /** True when nothing but the index and the prefetch cache is needed. */
   readonly #quick: boolean;
 
-  constructor(session: Session, uids: readonly number[], items: readonly FetchItem[]) {
+  constructor(session: Session, selected: Selected, uids: readonly number[], items: readonly FetchItem[]) {
     this.#session = session;
-    this.#selected = session.mailbox;
+    this.#selected = selected;
     this.#mailbox = this.#selected.mailbox;
     this.#items = items;
     this.#sink = new Sink(session);

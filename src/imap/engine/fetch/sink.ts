@@ -7,6 +7,7 @@ import type { Session } from "../session.ts";
 
 const BLOCK_BYTES = 64 * 1024;
 const FIRST_BLOCK_BYTES = 4 * 1024;
+const TEXT_MAX_CHARS = 4 * 1024;
 /** From here on a piece is sent by itself rather than copied. */
 const DIRECT_MIN_BYTES = 4 * 1024;
 
@@ -14,16 +15,17 @@ export class Sink {
   readonly #session: Session;
   #block: Buffer = Buffer.from(EMPTY.buffer);
   #used = 0;
+  #text = "";
   #nextBytes = FIRST_BLOCK_BYTES;
 
   constructor(session: Session) {
     this.#session = session;
   }
 
-  /** @param text a unit per byte */
+  /** @param text a unit per byte. Gathered up to the next bytes: each encoding call has its price. */
   text(text: string): void {
-    this.#reserve(text.length);
-    this.#used += this.#block.write(text, this.#used, "latin1");
+    this.#text += text;
+    if (this.#text.length > TEXT_MAX_CHARS) this.#encode();
   }
 
   /** Large pieces are not copied: leave them alone after. */
@@ -33,12 +35,26 @@ export class Sink {
       this.#session.sendBytes(bytes);
       return;
     }
+    this.#encode();
     this.#reserve(bytes.length);
     this.#block.set(bytes, this.#used);
     this.#used += bytes.length;
   }
 
   flush(): void {
+    this.#encode();
+    this.#send();
+  }
+
+  #encode(): void {
+    const text = this.#text;
+    if (text === "") return;
+    this.#text = "";
+    this.#reserve(text.length);
+    this.#used += this.#block.write(text, this.#used, "latin1");
+  }
+
+  #send(): void {
     if (this.#used === 0) return;
     const full = this.#block.subarray(0, this.#used);
     this.#block = this.#block.subarray(this.#used);
@@ -48,7 +64,7 @@ export class Sink {
 
   #reserve(count: number): void {
     if (this.#block.length - this.#used >= count) return;
-    this.flush();
+    this.#send();
     if (this.#block.length >= count && this.#block.length > 1024) return;
     this.#block = Buffer.allocUnsafeSlow(Math.max(count, this.#nextBytes));
     this.#nextBytes = BLOCK_BYTES;
