@@ -71,7 +71,7 @@ export class Engine {
     const { codec } = this.session;
     try {
       if (codec === undefined) this.#receiver.push(bytes);
-      else for (const piece of codec.inflate(bytes)) this.#receiver.push(new Uint8Array(piece));
+      else for (const piece of codec.inflate(bytes)) this.#receiver.push(piece);
     } catch {
       this.session.bye("Broken compressed stream");
       return;

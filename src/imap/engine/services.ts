@@ -34,7 +34,7 @@ export interface MetadataSource {
 export interface DeflateCodec {
   /** A self-contained, flushed piece of the outgoing stream. */
   deflate(bytes: Uint8Array): Uint8Array;
-  /** What the chunk completes; may be nothing yet. @throws {Error} on garbage, or output over its cap */
+  /** What the chunk completes, the caller's to keep; may be nothing yet. @throws {Error} on garbage, or output over its cap */
   inflate(chunk: Uint8Array): readonly Uint8Array[];
 }
 

@@ -13,6 +13,7 @@ import type { Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
 import { formatInternalDate } from "../text.ts";
 import type { FetchItem, PlainItem, SectionItem } from "./items.ts";
+import { Narrower } from "./narrow.ts";
 import { Sink } from "./sink.ts";
 import { type Source, Sources } from "./source.ts";
 import { formatEnvelope, formatStructure } from "./structure-text.ts";
@@ -50,6 +51,7 @@ class Responder {
   readonly #items: readonly FetchItem[];
   readonly #sink: Sink;
   readonly #sources: Sources | undefined;
+  readonly #narrowers = new Map<SectionItem, Narrower>();
   readonly #needsStructure: boolean;
   readonly #needsHeader: boolean;
   /** True when nothing but the index and the prefetch cache is needed. */
@@ -112,9 +114,19 @@ class Responder {
     for (const [i, item] of this.#items.entries()) {
       if (i > 0) this.#sink.text(" ");
       if (item.kind === "plain") this.#sink.text(this.#plain(item.name, info, undefined));
-      else this.#fields(item, header, prefetchFields);
+      else this.#piece(item, this.#narrower(item).narrow(header), BLANK_LINE);
     }
     this.#sink.text(")\r\n");
+  }
+
+  /** Made once per command: nearly always there is one such item. */
+  #narrower(item: SectionItem): Narrower {
+    let narrower = this.#narrowers.get(item);
+    if (narrower === undefined) {
+      narrower = new Narrower(prefetchFields, item.fields);
+      this.#narrowers.set(item, narrower);
+    }
+    return narrower;
   }
 
   async #fullOne(uid: number): Promise<void> {
@@ -185,7 +197,7 @@ class Responder {
   async #section(item: SectionItem, { source, header, structure }: Open): Promise<void> {
     if (isHeaderOnly(item)) {
       if (item.part === "header") this.#piece(item, header ?? new Uint8Array(0), "");
-      else this.#fields(item, header ?? new Uint8Array(0), undefined);
+      else this.#fields(item, header ?? new Uint8Array(0));
       return;
     }
     if (source === undefined) return;
@@ -195,14 +207,13 @@ class Responder {
     if (place === undefined) return this.#sink.text(`${item.label} NIL`);
     if (item.part !== "fields" && item.part !== "fieldsNot") return this.#range(item, source, place);
     const block = await readAll(source, place);
-    this.#fields(item, block, undefined);
+    this.#fields(item, block);
   }
 
-  /** Header fields, and the blank line that ends them (RFC 9051 §6.4.5.1). @param has what the block is known to hold */
-  #fields(item: SectionItem, block: Uint8Array, has: ReadonlySet<string> | undefined): void {
-    const all = has !== undefined && item.fields.size === has.size;
+  /** Header fields, and the blank line that ends them (RFC 9051 §6.4.5.1). */
+  #fields(item: SectionItem, block: Uint8Array): void {
     const pick = item.part === "fieldsNot" ? selectFieldsNot : selectFields;
-    this.#piece(item, all ? block : pick(block, item.fields), BLANK_LINE);
+    this.#piece(item, pick(block, item.fields), BLANK_LINE);
   }
 
   /** `label {n}` and the bytes, cut to the partial. */

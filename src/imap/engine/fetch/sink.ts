@@ -8,7 +8,7 @@ import type { Session } from "../session.ts";
 const BLOCK_BYTES = 64 * 1024;
 const FIRST_BLOCK_BYTES = 4 * 1024;
 /** From here on a piece is sent by itself rather than copied. */
-const DIRECT_MIN_BYTES = 16 * 1024;
+const DIRECT_MIN_BYTES = 4 * 1024;
 
 export class Sink {
   readonly #session: Session;
