@@ -115,8 +115,6 @@ export class AppendDoor {
       message: reception.end(),
       isLocal: () => false,
     };
-    const verdict = admit(facts, { via: "append", login: user, sender: null });
-    if (verdict.do === "accept" && reception.trouble !== undefined) throw reception.trouble;
-    return verdict;
+    return admit(facts, { via: "append", login: user, sender: null });
   }
 }

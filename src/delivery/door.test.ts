@@ -302,6 +302,17 @@ for (const [fault, where, want] of storageRows) {
   });
 }
 
+test("a message whose storage failed half-way is refused for now, never judged by its first half", async () => {
+  const w = world();
+  const intake = w.door.open(submission(bob));
+  const text = message("alice@relay.test");
+  const half = text.indexOf("-----BEGIN PGP MESSAGE-----");
+  w.store.writeFault = "full";
+  intake.write(fromLatin1(text.slice(0, half)));
+  intake.write(fromLatin1(text.slice(half)));
+  expect(await intake.finish()).toEqual({ do: "refuse", why: "storageFull" });
+});
+
 test("a fault of our own is a temporary refusal and an internal fault", async () => {
   const w = world();
   w.store.deliver = () => Promise.reject(new Error("bug"));

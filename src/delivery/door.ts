@@ -170,7 +170,6 @@ class DoorIntake implements Intake {
     const verdict = this.#admit();
     if (verdict.do === "drop") log.emit({ kind: "messageDropped", via, why: verdict.why });
     if (verdict.do !== "accept") return verdict;
-    if (this.#reception.trouble !== undefined) throw this.#reception.trouble;
     const { known, unknown } = sortRecipients(this.#envelope, recipients, accounts);
     if (known.length === 0) return this.#nobodyHere(unknown);
     const message = this.#reception.seal();
@@ -195,6 +194,7 @@ class DoorIntake implements Intake {
     return accept;
   }
 
+  /** @throws whatever storage threw while the message came in */
   #admit(): Verdict {
     const facts = {
       bytes: this.#reception.bytes,

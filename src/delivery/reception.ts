@@ -5,7 +5,7 @@
  * - No byte of the body is held here: the scanner buffers the header block until it is complete, then the rewritten
  *   header goes to the spool and the body follows as it comes.
  * - Sizes are those of the original bytes. What is beyond the limit is counted and forgotten.
- * - `write` never throws; what went wrong waits in `trouble`.
+ * - `write` never throws; what went wrong waits for `end`.
  */
 import type { MessageFacts, MessageScanner } from "../pgp/facts.ts";
 import type { SealedMessage, Spool, SpoolOptions } from "../storage/store.ts";
@@ -41,11 +41,6 @@ export class Reception {
     return this.#bytes;
   }
 
-  /** What storage or rewriting threw, if anything. */
-  get trouble(): unknown {
-    return this.#trouble;
-  }
-
   /** Takes a chunk, which is borrowed. Ignored once the reception is over. */
   write(chunk: Uint8Array): void {
     if (this.#over) return;
@@ -65,9 +60,14 @@ export class Reception {
     }
   }
 
-  /** Ends writing. @returns what the scanner found; meaningless when the message was too big */
+  /**
+   * Ends writing.
+   * @returns what the scanner found; meaningless when the message was too big
+   * @throws whatever storage or rewriting threw: what came after it was not read, and must not be judged unseen
+   */
   end(): MessageFacts {
     this.#over = true;
+    if (this.#trouble !== undefined && this.#bytes <= this.#parts.bytesMax) throw this.#trouble;
     return this.#parts.scanner.end();
   }
 
