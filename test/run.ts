@@ -154,8 +154,9 @@ function report(name: string, outcome: string, ms: number, more: string): void {
 }
 
 function showFailure(stage: Stage, output: string): void {
-  // What passed is noise here.
-  console.log(output.replace(/^\(pass\) .*\n/gm, "").trimEnd());
+  // What passed is noise here, and so is the name of a file in which nothing failed.
+  const told = output.replace(/^\(pass\) .*\n/gm, "").replace(/^\S+\.test\.tsx?:\n\n/gm, "");
+  console.log(told.trimEnd());
   if (stage.binary !== true || !existsSync(artifacts)) return;
   for (const file of readdirSync(artifacts)) {
     const text = readFileSync(join(artifacts, file), "utf8");

@@ -5,6 +5,7 @@
  * Rounds run on the main thread, a few at a time: other work gets its turn after every slice.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { PASSWORD_MAX_BYTES } from "./names.ts";
 
 const ROUNDS_DEFAULT = 5000;
 const ROUNDS_MIN = 1000;
@@ -13,8 +14,6 @@ const ROUNDS_MAX = 1_000_000;
 /** About a millisecond. */
 const ROUNDS_PER_SLICE = 400;
 const SALT_MAX_BYTES = 16;
-/** Step 12 and the rounds cost in proportion to the password. */
-const PASSWORD_MAX_BYTES = 1024;
 
 const FORMAT = /^\$([56])\$(?:rounds=([0-9]{1,9})\$)?([^$:\n]{0,64})\$([./0-9A-Za-z]{43}|[./0-9A-Za-z]{86})$/;
 const ALPHABET = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

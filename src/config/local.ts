@@ -53,7 +53,7 @@ export async function ensureLocalConfig(canBind: (port: number) => Promise<boole
 }
 
 /** The text of that file. */
-export function localConfigText(address: string, ports: Ports): string {
+function localConfigText(address: string, ports: Ports): string {
   const listen = Object.entries(ports).map(([name, port]) => `${name} = ["0.0.0.0:${port}"]`);
   return `# Written at the first start. \`madmail config sample\` prints every key with its meaning.
 state_dir = "."

@@ -1,7 +1,7 @@
 /** Where `madmail` looks for its configuration when none is named. */
 import { existsSync } from "node:fs";
 
-export const SYSTEM_CONFIG = "/etc/madmail/madmail.toml";
+const SYSTEM_CONFIG = "/etc/madmail/madmail.toml";
 export const LOCAL_CONFIG = "data/madmail.toml";
 
 /** The first that is there: $MADMAIL_CONFIG (even if absent on disk: the reader then says so), system, local. */

@@ -53,9 +53,14 @@ export class HeaderEnd {
   }
 }
 
+/** @returns the offset just after the empty line, or -1 when it is not in `bytes` */
+export function headerEnd(bytes: Uint8Array): number {
+  return new HeaderEnd().find(bytes);
+}
+
 /** @returns the offset just after the empty line, or the length when there is none */
 export function headerLength(message: Uint8Array): number {
-  const end = new HeaderEnd().find(message);
+  const end = headerEnd(message);
   return end < 0 ? message.length : end;
 }
 
@@ -101,7 +106,7 @@ export function fieldText(header: Uint8Array, field: Field): string {
 }
 
 /** Takes the line ends of folding out; the white space that follows them stays. */
-export function unfold(raw: string): string {
+function unfold(raw: string): string {
   return raw.replace(/\r?\n/g, "");
 }
 

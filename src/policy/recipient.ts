@@ -5,6 +5,7 @@
  *   refused, and a group must not fall silent because a member left. The sender hears of it by a report.
  * - From outside every local name passes and unknown ones vanish, so that names can't be tried out.
  */
+import { isReservedName } from "../auth/names.ts";
 import { type Address, type Domain, domainOf, localpartOf } from "../core/address.ts";
 import { accept, refuse, type Verdict } from "../core/verdict.ts";
 import type { Speaker } from "./sender.ts";
@@ -16,17 +17,6 @@ export interface AccountLookup {
   /** Mailbox size limit in bytes; 0 is unlimited. */
   quotaBytes(address: Address): number;
 }
-
-/** Role names (RFC 2142) nobody reads here. Mail from outside to them is dropped. */
-const RESERVED_LOCALPARTS: ReadonlySet<string> = new Set([
-  "admin",
-  "root",
-  "postmaster",
-  "mailer-daemon",
-  "abuse",
-  "hostmaster",
-  "webmaster",
-]);
 
 /** Recipients by their fate, each address once, in the order of their first mention. */
 export interface SortedRecipients {
@@ -54,7 +44,7 @@ export function sortRecipients(
   const sorted: SortedRecipients = { known: [], unknown: [] };
   const outside = speaker.via !== "submission";
   for (const recipient of new Set(recipients)) {
-    const closed = outside && RESERVED_LOCALPARTS.has(localpartOf(recipient));
+    const closed = outside && isReservedName(localpartOf(recipient));
     const known = !closed && accounts.exists(recipient) && !accounts.blocked(recipient);
     (known ? sorted.known : sorted.unknown).push(recipient);
   }

@@ -1,17 +1,18 @@
 /**
- * Reading stored messages. Everything runs in the pool, one hop per call: a cold disk must not stop the main thread.
+ * Reading stored messages: small reads at once while the disk is quick, all others in the pool, one hop per call.
  * Small bodies come whole and hold no descriptor; large ones hold one, of a bounded number.
  */
 import * as fs from "node:fs";
 import { HEADER_MAX_BYTES } from "../core/limits.ts";
-import { headerLength } from "./header-lines.ts";
+import type { MaildirContext } from "./context.ts";
+import { headerEnd } from "../mime/header.ts";
 import type { Slots } from "./slots.ts";
 import type { StoredBody } from "./store.ts";
 
 /** Bodies up to this size are read whole when opened. */
 const WHOLE_MAX_BYTES = 64 * 1024;
 /** Most header blocks of Delta Chat end within this. */
-const HEAD_BYTES = 4096;
+export const HEAD_BYTES = 4096;
 /** Headers that other programs stored may be larger than we accept; beyond this the block is cut. */
 const HEAD_MAX_BYTES = 4 * HEADER_MAX_BYTES;
 
@@ -22,7 +23,7 @@ const HEAD_MAX_BYTES = 4 * HEADER_MAX_BYTES;
 export async function readHeader(path: string, size: number): Promise<Uint8Array> {
   for (let limit = HEAD_BYTES; ; limit *= 8) {
     const head = await readStart(path, Math.min(limit, size));
-    const length = headerLength(head);
+    const length = headerEnd(head);
     if (length >= 0) return head.subarray(0, length);
     if (limit >= size || limit >= HEAD_MAX_BYTES) return head;
   }
@@ -33,9 +34,13 @@ export async function readHeader(path: string, size: number): Promise<Uint8Array
  * @param path asked when the file is opened, which may be after a wait for a slot
  * @throws errno errors, ENOENT among them
  */
-export async function openBody(path: () => string, size: number, slots: Slots): Promise<StoredBody> {
+export async function openBody(
+  path: () => string,
+  size: number,
+  { bodySlots: slots, quickReads }: MaildirContext,
+): Promise<StoredBody> {
   if (size <= WHOLE_MAX_BYTES) {
-    const bytes = await fs.promises.readFile(path());
+    const bytes = quickReads.whole(path()) ?? (await fs.promises.readFile(path()));
     return {
       // What is there counts, not what the name says: another program may have changed the file.
       size: bytes.length,

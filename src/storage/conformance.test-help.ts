@@ -247,10 +247,10 @@ function messageConformance(name: string, make: StoreFactory): void {
         expect(again.changesSince(since).changed.map(({ uid }) => uid)).toEqual([2]);
       });
 
-      test("misses no departure when thousands went", async () => {
+      test("misses no departure when hundreds went", async () => {
         const inbox = await inboxOf(store, alice);
         const start = inbox.highestModseq;
-        const count = 1100;
+        const count = 600;
         for (let n = 0; n < count; n += 100) {
           await Promise.all(Array.from({ length: 100 }, () => deliverTo(store, "A: b\r\n\r\n", toAlice)));
           await inbox.storeFlags(uidsOf(inbox), "add", Flag.deleted);

@@ -5,6 +5,7 @@ import type { Log } from "../log/events.ts";
 import type { Files } from "./files.ts";
 import type { HeaderCache } from "./header-cache.ts";
 import type { MessageNames } from "./names.ts";
+import type { QuickReads } from "./quick-reads.ts";
 import type { Running, Slots } from "./slots.ts";
 import type { DirectorySyncs, FsyncMode } from "./syncs.ts";
 
@@ -15,6 +16,7 @@ export interface MaildirContext {
   readonly directories: DirectorySyncs;
   readonly names: MessageNames;
   readonly headers: HeaderCache;
+  readonly quickReads: QuickReads;
   readonly hub: ChangeHub;
   readonly clock: Clock;
   readonly log: Log;
@@ -25,7 +27,7 @@ export interface MaildirContext {
   /** Large bodies held open by readers. */
   readonly bodySlots: Slots;
   /** A mod-sequence above every earlier one of this store. */
-  nextModseq(): number;
+  readonly nextModseq: () => number;
   /** Seconds since 1970, but above every UIDVALIDITY of accounts that were removed. */
   uidValidityFloor(): number;
   /** An account with this UIDVALIDITY went away: a new one must not use it again. */

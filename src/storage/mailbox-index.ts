@@ -11,7 +11,7 @@
 import { type Changes, Flag, type MessageInfo } from "./store.ts";
 
 /** Departures remembered one by one; beyond, the older half is forgotten and the floor rises. */
-const GONE_MAX = 1024;
+const GONE_MAX = 512;
 
 /** Up to so many departures are cut out one by one. */
 const SPLICES_MAX = 4;

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import type { Address } from "../core/address.ts";
+import { ManualClock } from "../core/clock.ts";
 import { hookedFiles } from "./files.test-help.ts";
 import { MaildirFixture } from "./maildir.test-help.ts";
 import { alice, deliverTo, inboxOf, messageText, seal, textOf, uidsOf } from "./store.test-help.ts";
@@ -60,7 +61,9 @@ describe("the layout", () => {
     }
     const inodes = await Promise.all(
       [alice, bob].map(async (user) =>
-        (await fixture.messageFiles(user)).map((file) => statSync(`${fixture.maildir(user)}/${file}`).ino),
+        (await fixture.messageFiles(user))
+          .map((file) => statSync(`${fixture.maildir(user)}/${file}`).ino)
+          .sort((a, b) => a - b),
       ),
     );
     expect(inodes[0]).toEqual(inodes[1] ?? []);
@@ -120,7 +123,7 @@ describe("files of other programs", () => {
     fixture.clock.advance(5000);
     await deliverTo(store, messageText(3), { user: alice, mailbox: "B" });
     await store.close();
-    const [first = ""] = readdirSync(`${maildir}/.A/new`);
+    const first = readdirSync(`${maildir}/.A/new`).find((name) => name.endsWith(",U=1")) ?? "";
     renameSync(`${maildir}/.A/new/${first}`, `${maildir}/.B/cur/${first}:2,S`);
     const [own = ""] = readdirSync(`${maildir}/.B/new`);
     writeFileSync(`${maildir}/.B/cur/${own}:2,S`, messageText(4));
@@ -224,6 +227,29 @@ describe("memory", () => {
       await Promise.all([1, 2, 3].map((n) => deliverTo(store, messageText(n), { user, mailbox: "INBOX" })));
     }
     expect(store.residentAccounts).toBeLessThanOrEqual(3);
+  });
+
+  test("headers and bodies come through the pool while the disk is slow", async () => {
+    class SlowClock extends ManualClock {
+      #ticks = 0;
+      override monotonicMs(): number {
+        return ++this.#ticks;
+      }
+    }
+    let store = await fixture.open({ fsync: "never" });
+    for (let n = 1; n <= 80; n++) await deliverTo(store, messageText(n), toAlice);
+    await store.close();
+    store = await fixture.open({ fsync: "never", clock: new SlowClock() });
+    const inbox = await inboxOf(store, alice);
+    let later = 0;
+    for (const uid of uidsOf(inbox)) {
+      const lines = inbox.prefetchHeader(uid);
+      if (lines instanceof Promise) later++;
+      expect(Buffer.from((await lines) ?? []).toString()).toContain(`<${uid}@relay.test>`);
+      expect(await textOf(inbox, uid)).toBe(messageText(uid));
+    }
+    expect(later).toBeGreaterThan(0);
+    expect(inbox.prefetchHeader(81)).toBeUndefined();
   });
 
   test("two thousand messages load in UID order, from names alone", async () => {

@@ -11,7 +11,7 @@ import { type Landing, land, landMessage } from "./landing.ts";
 import { MailboxFiles } from "./mailbox-files.ts";
 import { type Arrival, type IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import type { UidMarks } from "./marks.ts";
-import { MessageReader } from "./message-reader.ts";
+import { MessageReader, type Places } from "./message-reader.ts";
 import { flagsOfLetters, lettersOf } from "./names.ts";
 import { SpooledMessage } from "./spool.ts";
 import {
@@ -31,7 +31,7 @@ import {
 /** Messages renamed, unlinked or linked before others get a turn (about a millisecond). */
 const CHUNK = 64;
 
-export class MaildirMailbox implements Mailbox {
+export class MaildirMailbox implements Mailbox, Places {
   name: string;
   readonly index: MailboxIndex;
   readonly marks: UidMarks;
@@ -58,11 +58,8 @@ export class MaildirMailbox implements Mailbox {
     this.files = new MailboxFiles(context.files, directory);
     this.marks = marks;
     this.#keywords = keywords;
-    this.index = new MailboxIndex(() => context.nextModseq());
-    this.#reader = new MessageReader(context, this.index, {
-      pathOf: (message) => this.files.pathOf(message),
-      findAgain: (uid) => this.#findAgain([uid], () => undefined),
-    });
+    this.index = new MailboxIndex(context.nextModseq);
+    this.#reader = new MessageReader(context, this.index, this);
   }
 
   get uidValidity(): number {
@@ -206,6 +203,11 @@ export class MaildirMailbox implements Mailbox {
 
   get isGone(): boolean {
     return this.#gone;
+  }
+
+  /** Looks for a file that another program moved; drops the message when it is gone. */
+  async findAgain(uid: number): Promise<void> {
+    await this.#findAgain([uid], () => undefined);
   }
 
   /** Draws a UID; `welcome` or `giveUp` must follow. */

@@ -93,6 +93,27 @@ test("a slow delivery holds back its own mailbox only", async () => {
   await slow;
 });
 
+test("a UID beyond the durable mark shows only when the mark is durable too", async () => {
+  syncs.holding = false;
+  await store.swept();
+  await store.close();
+  const held = new HeldSyncs();
+  store = await fixture.open({ files: held.files });
+  inbox = await inboxOf(store, alice);
+  // A clean stop left the exact mark: the first delivery must move it.
+  held.holding = true;
+  const ended: string[] = [];
+  const delivery = deliverTo(store, messageText(1), toAlice).then(() => ended.push("delivered"));
+  await until(() => held.count === 2);
+  held.end(0);
+  await settle();
+  expect([uidsOf(inbox), ended]).toEqual([[], []]);
+  held.holding = false;
+  held.end(1);
+  await delivery;
+  expect(uidsOf(inbox)).toEqual([1]);
+});
+
 test("one failed sync takes the message from all its recipients", async () => {
   const delivery = faultOf(deliverTo(store, messageText(1), toAlice, { user: bob, mailbox: "INBOX" }));
   await until(() => syncs.count === 1);

@@ -12,6 +12,7 @@ import type { Address } from "../core/address.ts";
 import type { ChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
+import { HEAD_BYTES } from "./bodies.ts";
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import { diskFiles, type Files, isMissing } from "./files.ts";
@@ -22,6 +23,7 @@ import { MaildirAccount } from "./maildir-account.ts";
 import type { MaildirMailbox } from "./maildir-mailbox.ts";
 import { readMark, replaceFile } from "./marks.ts";
 import { accountDirectoryName, MessageNames, normalMailboxName } from "./names.ts";
+import { QuickReads } from "./quick-reads.ts";
 import { Running, Slots } from "./slots.ts";
 import { FileSpool, SpooledMessage } from "./spool.ts";
 import {
@@ -112,6 +114,7 @@ export class MaildirStore implements MailStore {
       directories: new DirectorySyncs(files),
       names: new MessageNames(run.join(""), options.host ?? hostname()),
       headers: new HeaderCache(this.#options.headerCacheMaxBytes),
+      quickReads: new QuickReads(clock, HEAD_BYTES),
       running: new Running(),
       deliverySlots: new Slots(this.#options.deliveriesMax),
       bodySlots: new Slots(this.#options.openBodiesMax),
@@ -156,7 +159,13 @@ export class MaildirStore implements MailStore {
       // Refused before anything is made or awaited.
       const wanted = targets.map(({ user, mailbox }) => ({ user, mailbox: normalMailboxName(mailbox) }));
       const found = wanted.map((target) => this.#target(target));
-      const mailboxes = await allOf(found);
+      const mailboxes = await allOf(found).catch((error: unknown) => {
+        // Removed while we waited for it: for the sender a fault that passes, not a target that is wrong.
+        if (error instanceof StorageError && error.fault === "nonexistent") {
+          throw new StorageError("failed", "account was removed during delivery", { cause: error });
+        }
+        throw error;
+      });
       const internalDateMs = this.#context.clock.nowMs();
       await landMessage(
         this.#context,

@@ -3,7 +3,8 @@ import { openBody, readHeader } from "./bodies.ts";
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import { isMissing } from "./files.ts";
-import { selectFields } from "./header-lines.ts";
+import { headerEnd, selectFields } from "../mime/header.ts";
+import type { MailboxFiles } from "./mailbox-files.ts";
 import type { IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import { prefetchFields, type StoredBody } from "./store.ts";
 
@@ -16,7 +17,7 @@ const ATTEMPTS = 4;
 
 /** Where the files are; the mailbox knows. */
 export interface Places {
-  pathOf(message: IndexedMessage): string;
+  readonly files: MailboxFiles;
   /** Looks for a file that another program moved; drops the message when it is gone. */
   findAgain(uid: number): Promise<void>;
 }
@@ -28,7 +29,8 @@ export class MessageReader {
   readonly #serial: number;
   /** Up to here headers were read ahead; 0 when nobody reads in order. */
   #aheadUid = 0;
-  readonly #reading = new Map<number, Promise<Uint8Array | undefined>>();
+  /** Made when first needed: most mailboxes are never read from disk. */
+  #reading: Map<number, Promise<Uint8Array | undefined>> | undefined;
 
   constructor(context: MaildirContext, index: MailboxIndex, places: Places) {
     this.#context = context;
@@ -53,21 +55,43 @@ export class MessageReader {
       return cached;
     }
     const place = this.#index.lowerBound(uid);
-    if (this.#index.messages[place]?.uid !== uid) return undefined;
+    const message = this.#index.messages[place];
+    if (message?.uid !== uid) return undefined;
+    const quick = this.#prefetchNow(message);
+    if (quick !== undefined) return quick;
     const wanted = this.#prefetchOne(uid);
     this.#readAhead(place);
     return wanted;
   }
 
   header(uid: number): Promise<Uint8Array | undefined> {
-    return this.#read(uid, (message) => readHeader(this.#places.pathOf(message), message.size));
+    return this.#read(uid, (message) => readHeader(this.#places.files.pathOf(message), message.size));
   }
 
   body(uid: number): Promise<StoredBody | undefined> {
-    const { bodySlots } = this.#context;
     return this.#read(uid, (message) =>
-      openBody(() => this.#places.pathOf(this.#index.find(uid) ?? message), message.size, bodySlots),
+      openBody(
+        () => this.#places.files.pathOf(this.#index.find(uid) ?? message),
+        message.size,
+        this.#context,
+      ),
     );
+  }
+
+  /** @returns undefined when the pool has to do it: a slow disk, a long header, a file that is not in its place */
+  #prefetchNow(message: IndexedMessage): Uint8Array | undefined {
+    let head: Uint8Array | undefined;
+    try {
+      head = this.#context.quickReads.head(this.#places.files.pathOf(message));
+    } catch {
+      // The other way meets the same fault and deals with it.
+      return undefined;
+    }
+    const length = head === undefined ? -1 : headerEnd(head);
+    if (head === undefined || length < 0) return undefined;
+    const lines = selectFields(head.subarray(0, length), prefetchFields);
+    this.#context.headers.set(this.#serial, message.uid, lines);
+    return lines;
   }
 
   /** Starts reading what follows `place`, if not enough of it is under way. */
@@ -88,6 +112,7 @@ export class MessageReader {
   }
 
   #prefetchOne(uid: number): Promise<Uint8Array | undefined> {
+    this.#reading ??= new Map();
     const running = this.#reading.get(uid);
     if (running !== undefined) return running;
     const reading = this.#readPrefetch(uid);
@@ -103,7 +128,7 @@ export class MessageReader {
       if (this.#index.find(uid) !== undefined) this.#context.headers.set(this.#serial, uid, lines);
       return lines;
     } finally {
-      this.#reading.delete(uid);
+      this.#reading?.delete(uid);
     }
   }
 

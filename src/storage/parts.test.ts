@@ -1,8 +1,10 @@
 /** The small parts: shared directory syncs, slots, the header cache. */
 import { describe, expect, test } from "bun:test";
+import { ManualClock, systemClock } from "../core/clock.ts";
 import { errno } from "./files.test-help.ts";
 import { diskFiles } from "./files.ts";
 import { HeaderCache } from "./header-cache.ts";
+import { QuickReads } from "./quick-reads.ts";
 import { Running, Slots } from "./slots.ts";
 import { DirectorySyncs } from "./syncs.ts";
 
@@ -81,6 +83,30 @@ test("Running is idle when the last piece of work ended, failed or not", async (
   expect(idle).toBe(false);
   end();
   await Promise.all([work, wait]);
+});
+
+test("QuickReads leaves the disk to the pool for a second after three slow reads", () => {
+  const clock = new ManualClock();
+  let slow = false;
+  const reads = new QuickReads(
+    {
+      ...systemClock,
+      monotonicMs: () => {
+        if (slow) clock.advance(1);
+        return clock.monotonicMs();
+      },
+    },
+    8,
+  );
+  const path = import.meta.path;
+  expect(reads.head(path)).toHaveLength(8);
+  expect(() => reads.head(`${path}.none`)).toThrow("ENOENT");
+  slow = true;
+  for (let n = 0; n < 3; n++) expect(reads.whole(path)?.length).toBeGreaterThan(8);
+  slow = false;
+  expect(reads.head(path)).toBeUndefined();
+  clock.advance(1000);
+  expect(reads.head(path)).toHaveLength(8);
 });
 
 describe("HeaderCache", () => {

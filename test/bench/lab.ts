@@ -29,10 +29,20 @@ export interface Scenario {
   run(): Promise<Figure[]>;
 }
 
-/** A relay in a fresh directory, with limits out of the way and nothing printed. */
+/** Removed at the very end: some file systems create files slowly for a while after many were deleted. */
+const leftovers: string[] = [];
+
+export function removeLeftovers(): void {
+  for (const dir of leftovers.splice(0)) rmSync(dir, { recursive: true, force: true });
+}
+
+/** A relay in a fresh directory (below TMPDIR), with limits out of the way and nothing printed. */
 export async function withRelay<R>(name: string, use: (relay: Relay) => Promise<R>): Promise<R> {
+  const dir = mkdtempSync(join(tmpdir(), "madmail-bench-"));
+  leftovers.push(dir);
   const relay = await Relay.start({
     name: `bench-${name}`,
+    dir,
     config: {
       log: { level: "off" },
       accounts: { default_quota: 0 },
@@ -47,6 +57,8 @@ export async function withRelay<R>(name: string, use: (relay: Relay) => Promise<
   try {
     return await use(relay);
   } finally {
+    // Not killed: a profiler in the relay writes at its exit.
+    await relay.stop();
     await relay.dispose();
   }
 }

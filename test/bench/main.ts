@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { compressed, idle } from "./idle.ts";
-import { type Figure, machineFacts, machineTimes, type Scenario } from "./lab.ts";
+import { type Figure, machineFacts, machineTimes, removeLeftovers, type Scenario } from "./lab.ts";
 import { latency } from "./latency.ts";
 import { logins, reading } from "./reading.ts";
 import { start, version } from "./start.ts";
@@ -64,6 +64,7 @@ for (const name of alone.filter((n) => names.includes(n))) {
   texts.push(`### ${name}\n\n\`\`\`\n${(await runAlone(name)).trimEnd()}\n\`\`\``);
 }
 
+removeLeftovers();
 const facts = machineFacts();
 if (values.json) console.log(JSON.stringify({ machine: facts, outcomes, texts }));
 else printReport();

@@ -168,7 +168,7 @@ export class ImapClient {
   }
 }
 
-export function parseFetch(line: ImapLine): Fetched | undefined {
+function parseFetch(line: ImapLine): Fetched | undefined {
   if (!/^\* \d+ FETCH /.test(line.text)) return undefined;
   return {
     uid: Number(/UID (\d+)/.exec(line.text)?.[1] ?? Number.NaN),
@@ -177,6 +177,6 @@ export function parseFetch(line: ImapLine): Fetched | undefined {
   };
 }
 
-export function quote(text: string): string {
+function quote(text: string): string {
   return `"${text.replace(/[\\"]/g, "\\$&")}"`;
 }

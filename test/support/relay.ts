@@ -210,7 +210,7 @@ export class Relay {
 }
 
 /** @throws {Error} when there is nothing to test */
-export function binaryPath(): string {
+function binaryPath(): string {
   const path = resolve(root, process.env["MADMAIL_BIN"] ?? "dist/madmail");
   if (!existsSync(path)) throw new Error(`${path} is missing: build it first (bun run build)`);
   return path;

@@ -86,7 +86,7 @@ export class SmtpClient {
   }
 }
 
-export function expectCode(reply: Reply, code: number): Reply {
+function expectCode(reply: Reply, code: number): Reply {
   if (reply.code !== code) throw new Error(`expected ${code}, got ${reply.code} ${reply.lines.join(" | ")}`);
   return reply;
 }
