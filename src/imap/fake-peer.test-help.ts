@@ -108,7 +108,7 @@ export class FakeIntake implements AppendIntake {
 }
 
 /** "Compression" that shifts every byte by one; byte 0 is garbage. */
-export class FakeCodec implements DeflateCodec {
+class FakeCodec implements DeflateCodec {
   deflate(bytes: Uint8Array): Uint8Array {
     return Uint8Array.from(bytes, (byte) => byte + 1);
   }
