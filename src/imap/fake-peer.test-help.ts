@@ -108,7 +108,7 @@ export class FakeIntake implements AppendIntake {
 }
 
 /** "Compression" that shifts every byte by one; byte 0 is garbage. */
-export class FakeCodec implements DeflateCodec {
+class FakeCodec implements DeflateCodec {
   deflate(bytes: Uint8Array): Uint8Array {
     return Uint8Array.from(bytes, (byte) => byte + 1);
   }
@@ -139,7 +139,7 @@ export class FakePeer implements Connection {
   #output: Uint8Array[] = [];
   #taken = 0;
 
-  constructor(world: FakeWorld, options: { secure?: boolean } = {}) {
+  constructor(world: { readonly host: ImapHost }, options: { secure?: boolean } = {}) {
     this.secure = options.secure ?? true;
     this.handler = world.host.accept(this);
   }
@@ -230,7 +230,7 @@ export async function settle(): Promise<void> {
 }
 
 /** A client that is logged in as MANY, INBOX selected if wanted. */
-export async function loggedIn(world: FakeWorld, selected = false): Promise<FakePeer> {
+export async function loggedIn(world: { readonly host: ImapHost }, selected = false): Promise<FakePeer> {
   const peer = new FakePeer(world);
   await peer.say(`l LOGIN ${MANY} secret`);
   if (selected) await peer.say("s SELECT INBOX");

@@ -181,6 +181,36 @@ test("silence and dripping before login end the connection; a login lifts the de
   expect([silent.closed, dripping.closed, user.closed]).toEqual([true, true, false]);
 });
 
+test("silence in IDLE is no reason to hang up, silence after it is", async () => {
+  const peer = await loggedIn(new FakeWorld(), true);
+  await peer.say("a IDLE");
+  expect(peer.idleTimeoutMs).toBe(0);
+  await peer.say("DONE");
+  expect(peer.idleTimeoutMs).toBe(1_800_000);
+  await peer.say("b IDLE");
+  peer.destroy();
+  expect(peer.idleTimeoutMs).toBe(0);
+});
+
+test("a client that does not read gets the answers to a huge STORE bit by bit", async () => {
+  const world = new FakeWorld();
+  const box = world.store.of(MANY).box("INBOX");
+  for (let i = 0; i < 10_000; i++)
+    box.messages.push({ uid: i + 1, size: 1, internalDateMs: 0, flags: 0, modseq: 1 });
+  // Found by binary search as storage does: the fake's own search would take its time.
+  box.find = (uid) => box.messages[uid - 1];
+  box.storeFlags = async () => ({ changed: [], modified: [] });
+  const peer = await loggedIn(world, true);
+  peer.slow = true;
+  await peer.say("a STORE 1:* +FLAGS (\\Seen)");
+  expect(peer.queuedBytes).toBeLessThan(2 * OUTPUT_HIGH_BYTES);
+  for (let i = 0; i < 5; i++) {
+    peer.read();
+    await settle();
+  }
+  expect(peer.heard()).toEndWith("a OK Store completed\r\n");
+});
+
 test("a server that stops says BYE; a client that closed its side gets its answers", async () => {
   const world = new FakeWorld();
   const peer = await loggedIn(world, true);

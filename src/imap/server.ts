@@ -57,6 +57,7 @@ class Peer implements ConnectionHandler, Transport {
   #user: Address | undefined;
   #unsubscribe: (() => void) | undefined;
   #cancelDeadline: CancelTimer | undefined;
+  #closed = false;
 
   constructor(services: ImapServices, wheel: KeepaliveWheel, host: ImapHost, connection: Connection) {
     this.#services = services;
@@ -97,6 +98,7 @@ class Peer implements ConnectionHandler, Transport {
   }
 
   closed(): void {
+    this.#closed = true;
     this.#cancelDeadline?.();
     this.#unsubscribe?.();
     if (this.#user !== undefined) this.#host.leave(this.#user, this);
@@ -159,8 +161,14 @@ class Peer implements ConnectionHandler, Transport {
     this.#unsubscribe = this.#services.hub.subscribe(user, () => this.#engine.look());
   }
 
+  /**
+   * Delta Chat takes our keepalives for life and stays silent in IDLE for days: a limit on silence would only make it
+   * reconnect. A peer that is gone is found by TCP, which must get the keepalives acknowledged.
+   */
   idling(on: boolean): void {
     if (on) this.#wheel.add(this);
     else this.#wheel.remove(this);
+    if (this.#closed) return;
+    this.#connection.setIdleTimeoutMs(on ? 0 : this.#engine.session.settings.idleTimeoutMs);
   }
 }

@@ -2,7 +2,7 @@
 import { SET_RANGES_MAX } from "./limits.ts";
 
 /** `*`: the highest number in use. */
-export const STAR = Number.POSITIVE_INFINITY;
+const STAR = Number.POSITIVE_INFINITY;
 
 export type SequenceSet = readonly { readonly from: number; readonly to: number }[];
 

@@ -9,6 +9,9 @@ import { Selected } from "../selected.ts";
 import { formatSet, inRanges, parseSequenceSet, resolveSet, type SequenceSet } from "../sequence-set.ts";
 import type { Outcome, Session } from "../session.ts";
 
+/** Responses between two looks at the output queue. */
+const BATCH = 1024;
+
 interface Resync {
   uidValidity: number;
   modseq: number;
@@ -83,7 +86,7 @@ async function open(session: Session, wanted: Wanted, readOnly: boolean): Promis
   const selected = new Selected(mailbox, readOnly);
   session.selected = selected;
   describe(session, selected);
-  if (wanted.resync !== undefined) resynchronise(session, selected, wanted.resync);
+  if (wanted.resync !== undefined) await resynchronise(session, selected, wanted.resync);
   return readOnly ? "OK [READ-ONLY] Examine completed" : "OK [READ-WRITE] Select completed";
 }
 
@@ -104,7 +107,7 @@ function describe(session: Session, selected: Selected): void {
 }
 
 /** RFC 7162 §3.2.5.1: what the client missed, if its UIDs still mean the same. */
-function resynchronise(session: Session, selected: Selected, resync: Resync): void {
+async function resynchronise(session: Session, selected: Selected, resync: Resync): Promise<void> {
   const { mailbox } = selected;
   if (resync.uidValidity !== mailbox.uidValidity) return;
   const known = resync.known && resolveSet(resync.known, Math.max(1, mailbox.uidNext - 1));
@@ -112,7 +115,8 @@ function resynchronise(session: Session, selected: Selected, resync: Resync): vo
   const changes = mailbox.changesSince(resync.modseq);
   const vanished = changes.vanished.filter(isKnown);
   if (vanished.length > 0) session.send(`* VANISHED (EARLIER) ${formatSet(vanished)}`);
-  for (const info of changes.changed) {
+  for (const [index, info] of changes.changed.entries()) {
+    if (index % BATCH === BATCH - 1) await session.roomToWrite();
     if (isKnown(info.uid)) session.sendText(selected.flagsFetch(info, true));
   }
 }

@@ -8,6 +8,9 @@ import { keywordBits, type Selected } from "../selected.ts";
 import { formatSet, type SequenceSet } from "../sequence-set.ts";
 import type { Outcome, Session } from "../session.ts";
 
+/** Responses between two looks at the output queue. */
+const BATCH = 1024;
+
 interface Wanted {
   set: SequenceSet;
   how: FlagChange;
@@ -67,24 +70,25 @@ async function change(session: Session, wanted: Wanted, byUid: boolean): Promise
   const bits = wanted.flags.bits | keywordBits(mailbox, wanted.flags.keywords, wanted.how !== "remove");
   const result = await mailbox.storeFlags(uids, wanted.how, bits, unchangedSince);
   selected.noteOwn(result.changed);
-  tell(session, selected, wanted, uids, result.modified);
+  await tell(session, selected, wanted, uids, result.modified);
   if (result.modified.length === 0) return "OK Store completed";
   const refused = byUid ? result.modified : result.modified.map((uid) => selected.sequenceOf(uid));
   return `OK [MODIFIED ${formatSet(refused)}] Some were changed by others`;
 }
 
 /** FETCH responses for what was asked. Silent ones still tell mod-sequences to those who follow them (RFC 7162 §3.1.3). */
-function tell(
+async function tell(
   session: Session,
   selected: Selected,
   wanted: Wanted,
   uids: readonly number[],
   modified: readonly number[],
-): void {
+): Promise<void> {
   const { condstore } = session;
   if (wanted.silent && !condstore) return;
   const refused = new Set(modified);
-  for (const uid of uids) {
+  for (const [index, uid] of uids.entries()) {
+    if (index % BATCH === BATCH - 1) await session.roomToWrite();
     const info = selected.mailbox.find(uid);
     if (info === undefined || refused.has(uid)) continue;
     if (wanted.silent) {

@@ -6,7 +6,7 @@ import type { Mailbox, StoredBody } from "../../../storage/store.ts";
 
 const AHEAD = 8;
 /** A body up to this size is read in one piece. */
-export const SMALL_MAX_BYTES = 32 * 1024;
+const SMALL_MAX_BYTES = 32 * 1024;
 
 export interface Source {
   readonly size: number;

@@ -38,7 +38,7 @@ export function formatStructure(part: MimePart, extended: boolean): string {
   return `(${fields.join(" ")}${tail})`;
 }
 
-export function bytesOf(range: ByteRange): number {
+function bytesOf(range: ByteRange): number {
   return range.end - range.start;
 }
 
