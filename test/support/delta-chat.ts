@@ -37,6 +37,8 @@ export class Core {
   #log = "";
   #closing = false;
   #excused = false;
+  /** Profiles that never logged in: that failed as it should, and its events may come after the answer. */
+  readonly #refused = new Set<number>();
 
   private constructor(name: string) {
     this.#name = name;
@@ -73,7 +75,12 @@ export class Core {
     );
     this.#profiles.set(id, profile);
     await this.rpc.setConfig(id, "displayname", `name of ${options.localpart}`);
-    await this.rpc.addTransportFromQr(id, dcloginLink(profile, options));
+    try {
+      await this.rpc.addTransportFromQr(id, dcloginLink(profile, options));
+    } catch (error) {
+      this.#refused.add(id);
+      throw error;
+    }
     await this.rpc.startIo(id);
     // Mail that comes before a new profile's first look at its INBOX counts as old, and is never shown.
     await profile.take("ImapInboxIdle");
