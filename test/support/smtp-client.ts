@@ -66,7 +66,12 @@ export class SmtpClient {
     const rcpt = to.map((address) => `RCPT TO:<${address}>\r\n`).join("");
     this.link.write(`MAIL FROM:<${from}> BODY=8BITMIME\r\n${rcpt}DATA\r\n`);
     const replies: Reply[] = [];
-    for (let i = 0; i < to.length + 2; i++) replies.push(await this.reply());
+    for (let i = 0; i < to.length + 2; i++) {
+      const reply = await this.reply();
+      // RFC 5321 §3.8: the server hangs up after it, so no further reply comes.
+      if (reply.code === 421) return reply;
+      replies.push(reply);
+    }
     const go = replies.at(-1);
     const refusal = replies.find((reply) => reply.code >= 400);
     if (go?.code === 354) {
