@@ -79,6 +79,7 @@ describe(`the relay under load (CRASH_SEED=${seed})`, () => {
   );
 
   test("a second SIGTERM does no harm, and an idle relay stops at once", async () => {
+    if (!relay.isRunning) await relay.restart();
     const stopping = relay.stop();
     relay.signal("SIGTERM");
     const { code, ms } = await stopping;

@@ -68,7 +68,7 @@ export class SmtpClient {
     const replies: Reply[] = [];
     for (let i = 0; i < to.length + 2; i++) {
       const reply = await this.reply();
-      // RFC 5321 §3.8: the server hangs up; nothing follows.
+      // RFC 5321 §3.8: the server hangs up after it, so no further reply comes.
       if (reply.code === 421) return reply;
       replies.push(reply);
     }
