@@ -89,8 +89,17 @@ export async function sweepTorn(
       }),
     );
   }
-  for (const name of torn) context.files.unlink(`${directory}/${name}`);
+  for (const name of torn) sweep(context, `${directory}/${name}`);
   if (torn.size > 0) names.splice(0, names.length, ...names.filter((name) => !torn.has(name)));
+}
+
+/** The sweep in the background and the load of an account may meet: one finds the file gone, and that is as well. */
+function sweep(context: MaildirContext, path: string): void {
+  try {
+    context.files.unlink(path);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+  }
 }
 
 async function listFiles(directory: string): Promise<string[]> {

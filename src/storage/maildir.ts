@@ -73,9 +73,9 @@ const DEFAULTS = {
 const LOADS_AT_ONCE = 32;
 /** The messages in memory are counted after so many loads. */
 const COUNT_EVERY_LOADS = 256;
-/** Written by a clean stop, taken away by the next start: `1 M<modseq> V<uidvalidity>`. */
+/** Written by a clean stop, taken away by the next start: `1 M<modseq> V<uidvalidity>`, ` unswept` if there was no time. */
 const CLEAN_MARK = ".madmail-clean";
-const CLEAN_FORM = /^1 M(\d{1,16}) V(\d{1,10})\n$/;
+const CLEAN_FORM = /^1 M(\d{1,16}) V(\d{1,10})( unswept)?\n$/;
 
 export class MaildirStore implements MailStore {
   readonly #options: MaildirOptions & typeof DEFAULTS;
@@ -215,8 +215,9 @@ export class MaildirStore implements MailStore {
     try {
       const accounts = new Set([...this.#alive.values()].flatMap((reference) => reference.deref() ?? []));
       await Promise.all([...accounts].map((account) => account.settle()));
-      if (this.#verifyNew) return;
-      const text = `1 M${this.#lastModseq} V${this.#uidValidityFloor}\n`;
+      // A stop before the sweep was over is orderly, but leaves the sweep to the next start.
+      const unswept = this.#verifyNew ? " unswept" : "";
+      const text = `1 M${this.#lastModseq} V${this.#uidValidityFloor}${unswept}\n`;
       await replaceFile(this.#context, this.#options.root, CLEAN_MARK, text);
     } catch (error) {
       throw asStorageError(error, "close the mail directory", this.#options.log);
@@ -298,7 +299,7 @@ export class MaildirStore implements MailStore {
       this.#lastModseq = Number(match?.[1] ?? 0);
       this.#uidValidityFloor = Number(match?.[2] ?? 0);
       this.#context.files.unlink(path);
-      return match !== null;
+      return match !== null && match[3] === undefined;
     } catch (error) {
       if (isMissing(error)) return false;
       throw error;

@@ -190,7 +190,8 @@ export class Engine {
     }
     this.#run(tag, command.news, () => command.start(session, new Args(parts, whole.length), tag));
     // What was pipelined behind a change of the stream's coding is not what it seems (RFC 9051 §11.1, RFC 4978 §3).
-    if (command.name === "STARTTLS" || session.codec !== codec) this.#receiver.clear();
+    if (session.tlsBegun || session.codec !== codec) this.#receiver.clear();
+    session.tlsBegun = false;
   }
 
   #takeLine(line: string): void {

@@ -27,6 +27,8 @@ export class Session {
   readonly transport: Transport;
   user: Address | undefined;
   selected: Selected | undefined;
+  /** STARTTLS was accepted just now: what is left of the plain stream counts no more. */
+  tlsBegun = false;
   lineHandler: LineHandler | undefined;
   codec: DeflateCodec | undefined;
   condstore = false;

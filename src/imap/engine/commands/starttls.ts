@@ -9,6 +9,7 @@ export const starttls = command({
   run(session, _, tag) {
     if (session.transport.secure) return "BAD TLS is active already";
     session.flush();
+    session.tlsBegun = true;
     session.transport.startTls(fromLatin1(`${tag} OK Begin TLS negotiation now\r\n`));
     return undefined;
   },
