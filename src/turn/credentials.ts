@@ -49,7 +49,7 @@ export class CredentialBook implements UserBook {
 }
 
 /** @returns standard base64, padded */
-export function passwordOf(secret: string, username: string): string {
+function passwordOf(secret: string, username: string): string {
   return createHmac("sha1", secret).update(username).digest("base64");
 }
 
