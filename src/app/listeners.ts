@@ -7,7 +7,7 @@ import type { Accept } from "../net/connection.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { FrontDoor } from "../net/front-door.ts";
 import {
-  ListenError,
+  lacksIpv6,
   type Listener,
   type ListenOptions,
   listen,
@@ -39,7 +39,6 @@ export type BoundAddresses = Record<ListenerName, string[]>;
 
 type Service = Pick<ListenOptions, "tls" | "accept" | "alpn" | "proto" | "refusal">;
 
-const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 const SMTP_BUSY = fromLatin1("421 4.3.2 Too many connections, try again later\r\n");
 const IMAP_BUSY = fromLatin1("* BYE Too many connections, try again later\r\n");
 
@@ -95,7 +94,7 @@ export class Listeners {
       this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
     } catch (error) {
       // The default configuration names every address there may be; a machine without IPv6 does with the others.
-      if (!(error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code))) throw error;
+      if (!lacksIpv6(address, error)) throw error;
       log.emit({ kind: "notice", text: `no IPv6 here: ${name} does not listen on [::]:${address.port}` });
     }
   }

@@ -10,12 +10,18 @@ export interface Metadata {
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean;
 }
 
-export function relayMetadata(config: () => Config, tokens: DeviceTokens): Metadata {
+/** @param turn how clients reach TURN, credentials included; undefined while it does not listen */
+export function relayMetadata(
+  config: () => Config,
+  tokens: DeviceTokens,
+  turn: () => string | undefined,
+): Metadata {
   const shared: Record<string, () => string | undefined> = {
     "/shared/comment": () => config().metadata.comment,
     "/shared/admin": () => config().metadata.admin,
     // Without it clients cut group messages into pieces of 50 recipients.
     "/shared/vendor/deltachat/maxsmtprecipients": () => String(config().limits.recipients),
+    "/shared/vendor/deltachat/turn": turn,
   };
   return {
     get(user, mailbox, entry) {

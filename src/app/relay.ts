@@ -32,10 +32,14 @@ import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
+import { type TurnAddresses, TurnService } from "./turn.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
 const FAILED_LOGIN_DELAY_MS = 2000;
+
+/** What listens where. */
+export type RelayAddresses = BoundAddresses & TurnAddresses;
 
 export interface RelayParts {
   config: Config;
@@ -67,7 +71,7 @@ export class Relay {
    * Starts everything. On failure all that was begun is undone.
    * @throws {StartError | DatabaseError | TlsMaterialError | ListenError | StorageError} with a message for the operator
    */
-  async start(): Promise<BoundAddresses> {
+  async start(): Promise<RelayAddresses> {
     try {
       return await this.#start();
     } catch (error) {
@@ -116,7 +120,7 @@ export class Relay {
     return { address, password: generatePassword(systemRandom, accounts) };
   }
 
-  async #start(): Promise<BoundAddresses> {
+  async #start(): Promise<RelayAddresses> {
     const log = this.#log;
     const clock = this.#clock;
     const config = () => this.#config;
@@ -140,13 +144,25 @@ export class Relay {
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
     tokens.expire();
+    const { limits } = this.#config;
+    const connections = new ConnectionLimits({
+      total: limits.connections,
+      perAddress: limits.connections_per_address,
+    });
+    const turn = new TurnService({
+      config: this.#config,
+      getTls: () => tls.current(),
+      limits: connections,
+      log,
+      clock,
+    });
     const imap = new ImapHost({
       store,
       auth,
       hub,
       clock,
       log,
-      metadata: relayMetadata(config, tokens),
+      metadata: relayMetadata(config, tokens, () => turn.metadata()),
       quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
@@ -163,8 +179,12 @@ export class Relay {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
       },
+      (next) => turn.reconfigure(next),
     ];
-    return this.#listen({ door, auth, imap, tls, registration: siteRegistration(registration, state) });
+    const site = siteRegistration(registration, state);
+    const bound = await this.#listen({ door, auth, imap, tls, connections, registration: site });
+    this.#undo.push(() => turn.stop());
+    return { ...bound, ...(await turn.start()) };
   }
 
   async #openState(): Promise<{ state: HotState; db: Db }> {
@@ -216,12 +236,13 @@ export class Relay {
     auth: Login;
     imap: ImapHost;
     tls: TlsMaterialStore;
+    connections: ConnectionLimits;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, registration } = parts;
+    const { door, auth, imap, tls, connections, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
-    const { hostname, limits, listen } = this.#config;
+    const { hostname, listen } = this.#config;
     const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
     const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
@@ -252,7 +273,7 @@ export class Relay {
         https: frontDoor({ http: backend, imap: imap.accept, submission: submissions, clock, log }),
       },
       getTls: () => tls.current(),
-      limits: new ConnectionLimits({ total: limits.connections, perAddress: limits.connections_per_address }),
+      limits: connections,
       log,
       clock,
     });

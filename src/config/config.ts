@@ -1,4 +1,5 @@
 /** The configuration as the program sees it: complete, deep-frozen, passed in. */
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Domain, parseDomain } from "../core/address.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -9,6 +10,12 @@ export interface ListenAddress {
   host: string;
   port: number;
 }
+
+/** `[turn]` with its addresses read. */
+export type TurnConfig = Omit<ConfigFile["turn"], "listen" | "listen_tls"> & {
+  readonly listen: readonly ListenAddress[];
+  readonly listen_tls: readonly ListenAddress[];
+};
 
 export interface Config {
   readonly stateDir: string;
@@ -23,6 +30,7 @@ export interface Config {
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
+  readonly turn: Readonly<TurnConfig>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -72,18 +80,38 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     limits: file.limits,
     imap: file.imap,
     metadata: file.metadata,
+    turn: resolveTurn(file.turn),
     log: file.log,
   });
 }
 
-function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
-  const parse = (endpoint: string): ListenAddress => {
-    const colon = endpoint.lastIndexOf(":");
-    return {
-      host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
-      port: Number(endpoint.slice(colon + 1)),
-    };
+/** @throws {ConfigError} on contradictions */
+function resolveTurn(turn: ConfigFile["turn"]): TurnConfig {
+  const { relay_port_min: min, relay_port_max: max, relay_addresses: addresses } = turn;
+  const listen = turn.listen.map(parseEndpoint);
+  const listenTls = turn.listen_tls.map(parseEndpoint);
+  if (min > max) throw new ConfigError(`turn: relay_port_min ${min} is above relay_port_max ${max}`);
+  const inside = listen.find(({ port }) => port >= min && port <= max);
+  if (inside !== undefined) {
+    throw new ConfigError(`turn.listen: port ${inside.port} is inside the range of relayed ports`);
+  }
+  const families = addresses.map((address) => isIP(address));
+  if (families.includes(0) || new Set(families).size !== families.length) {
+    throw new ConfigError("turn.relay_addresses: expected one IPv4 and one IPv6 address at most");
+  }
+  return { ...turn, listen, listen_tls: listenTls };
+}
+
+function parseEndpoint(endpoint: string): ListenAddress {
+  const colon = endpoint.lastIndexOf(":");
+  return {
+    host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(endpoint.slice(colon + 1)),
   };
+}
+
+function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
+  const parse = parseEndpoint;
   const { smtp, submission, submissions, imap, imaps, http, https } = listen;
   return {
     smtp: smtp.map(parse),

@@ -4,7 +4,7 @@
  */
 import type { Refusal } from "../core/verdict.ts";
 
-export type Proto = "smtp" | "imap" | "http";
+export type Proto = "smtp" | "imap" | "http" | "turn";
 
 export type Event =
   | { kind: "connectionOpened"; proto: Proto; connection: number; secure: boolean }
