@@ -10,10 +10,17 @@ export interface Metadata {
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean;
 }
 
-export function relayMetadata(config: () => Config, tokens: DeviceTokens): Metadata {
+/** What the side services tell; undefined hides the entry. */
+export interface ServiceFacts {
+  readonly irohUrl: () => string | undefined;
+}
+
+export function relayMetadata(config: () => Config, tokens: DeviceTokens, facts: ServiceFacts): Metadata {
   const shared: Record<string, () => string | undefined> = {
     "/shared/comment": () => config().metadata.comment,
     "/shared/admin": () => config().metadata.admin,
+    // Where apps in chats meet; without it clients use iroh's public relays.
+    "/shared/vendor/deltachat/irohrelay": facts.irohUrl,
     // Without it clients cut group messages into pieces of 50 recipients.
     "/shared/vendor/deltachat/maxsmtprecipients": () => String(config().limits.recipients),
   };

@@ -30,6 +30,7 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
 
@@ -140,13 +141,15 @@ export class Relay {
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
     tokens.expire();
+    const iroh = new IrohService(this.#config, clock, log);
+    this.#undo.push(() => iroh.stop());
     const imap = new ImapHost({
       store,
       auth,
       hub,
       clock,
       log,
-      metadata: relayMetadata(config, tokens),
+      metadata: relayMetadata(config, tokens, { irohUrl: () => iroh.url() }),
       quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
@@ -159,12 +162,13 @@ export class Relay {
     this.#reloaders = [
       (next) => door.reconfigure(next),
       (next) => append.reconfigure(next),
+      async (next) => iroh.reconfigure(next),
       async () => {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
       },
     ];
-    return this.#listen({ door, auth, imap, tls, registration: siteRegistration(registration, state) });
+    return this.#listen({ door, auth, imap, iroh, tls, registration: siteRegistration(registration, state) });
   }
 
   async #openState(): Promise<{ state: HotState; db: Db }> {
@@ -215,10 +219,11 @@ export class Relay {
     door: Door;
     auth: Login;
     imap: ImapHost;
+    iroh: IrohService;
     tls: TlsMaterialStore;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, registration } = parts;
+    const { door, auth, imap, iroh, tls, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, limits, listen } = this.#config;
@@ -242,17 +247,38 @@ export class Relay {
     });
     await backend.start();
     this.#undo.push(() => backend.stop());
+    const rawRoutes = iroh.routes;
+    const connectionLimits = new ConnectionLimits({
+      total: limits.connections,
+      perAddress: limits.connections_per_address,
+    });
+    await iroh.start({
+      limits: connectionLimits,
+      http: backend,
+      places: () => ({
+        http: listeners.port("http"),
+        https: listeners.port("https"),
+        trusted: !tls.facts().selfSigned,
+      }),
+    });
     const listeners = new Listeners({
       answering: {
         smtp: smtpAccept({ ...smtp, mode: "smtp" }),
         submission: smtpAccept({ ...smtp, mode: "submission" }),
         submissions,
         imap: imap.accept,
-        http: frontDoor({ http: backend, clock, log }),
-        https: frontDoor({ http: backend, imap: imap.accept, submission: submissions, clock, log }),
+        http: frontDoor({ http: backend, rawRoutes, clock, log }),
+        https: frontDoor({
+          http: backend,
+          imap: imap.accept,
+          submission: submissions,
+          rawRoutes,
+          clock,
+          log,
+        }),
       },
       getTls: () => tls.current(),
-      limits: new ConnectionLimits({ total: limits.connections, perAddress: limits.connections_per_address }),
+      limits: connectionLimits,
       log,
       clock,
     });

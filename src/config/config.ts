@@ -22,6 +22,7 @@ export interface Config {
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
+  readonly iroh: Readonly<Omit<ConfigFile["iroh"], "listen"> & { listen: readonly ListenAddress[] }>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
@@ -70,28 +71,30 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     accounts: file.accounts,
     limits: file.limits,
     imap: file.imap,
+    iroh: { ...file.iroh, listen: file.iroh.listen.map(parseEndpoint) },
     metadata: file.metadata,
     log: file.log,
   });
 }
 
 function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
-  const parse = (endpoint: string): ListenAddress => {
-    const colon = endpoint.lastIndexOf(":");
-    return {
-      host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
-      port: Number(endpoint.slice(colon + 1)),
-    };
-  };
   const { smtp, submission, submissions, imap, imaps, http, https } = listen;
   return {
-    smtp: smtp.map(parse),
-    submission: submission.map(parse),
-    submissions: submissions.map(parse),
-    imap: imap.map(parse),
-    imaps: imaps.map(parse),
-    http: http.map(parse),
-    https: https.map(parse),
+    smtp: smtp.map(parseEndpoint),
+    submission: submission.map(parseEndpoint),
+    submissions: submissions.map(parseEndpoint),
+    imap: imap.map(parseEndpoint),
+    imaps: imaps.map(parseEndpoint),
+    http: http.map(parseEndpoint),
+    https: https.map(parseEndpoint),
+  };
+}
+
+function parseEndpoint(endpoint: string): ListenAddress {
+  const colon = endpoint.lastIndexOf(":");
+  return {
+    host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(endpoint.slice(colon + 1)),
   };
 }
 
