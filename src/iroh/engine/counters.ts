@@ -7,7 +7,7 @@ export interface Counters {
   handshakesFailed: number;
   /** Packets from clients. */
   packetsIn: number;
-  /** Packets handed on, and their bytes without headers. */
+  /** Packets handed on, and their bytes without headers and keys. */
   packetsRelayed: number;
   bytesRelayed: number;
   /** The receiver is not here; `droppedOtherFamily` of these speaks the other protocol. */

@@ -261,6 +261,7 @@ export class Session implements Member, FrameSink {
   deliver(frame: Frame, nowMs: number): void {
     if (this.#stage !== "active") return;
     this.#nowMs = nowMs;
+    const packetBytes = frame.bodyBytes - KEY_BYTES;
     const bytes = this.#parts.framing.seal(frame);
     if (this.#queue.isEmpty && this.#wire.queuedBytes < OUTPUT_HIGH_WATER_BYTES) this.#write(bytes);
     else if (!this.#queue.push(bytes)) {
@@ -268,7 +269,7 @@ export class Session implements Member, FrameSink {
       return;
     } else if (this.#leftMs === 0) this.#watchOutput();
     this.#counters.packetsRelayed++;
-    this.#counters.bytesRelayed += bytes.length;
+    this.#counters.bytesRelayed += packetBytes;
   }
 
   peerGone(id: string): void {
