@@ -10,18 +10,23 @@ export interface Metadata {
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean;
 }
 
-/** @param turn how clients reach TURN, credentials included; undefined while it does not listen */
-export function relayMetadata(
-  config: () => Config,
-  tokens: DeviceTokens,
-  turn: () => string | undefined,
-): Metadata {
+/** What the side services tell; undefined hides the entry. */
+export interface ServiceFacts {
+  /** Where apps in chats meet. */
+  irohUrl(): string | undefined;
+  /** How clients reach TURN, credentials included. */
+  turn(): string | undefined;
+}
+
+export function relayMetadata(config: () => Config, tokens: DeviceTokens, facts: ServiceFacts): Metadata {
   const shared: Record<string, () => string | undefined> = {
     "/shared/comment": () => config().metadata.comment,
     "/shared/admin": () => config().metadata.admin,
+    // Where apps in chats meet; without it clients use iroh's public relays.
+    "/shared/vendor/deltachat/irohrelay": () => facts.irohUrl(),
     // Without it clients cut group messages into pieces of 50 recipients.
     "/shared/vendor/deltachat/maxsmtprecipients": () => String(config().limits.recipients),
-    "/shared/vendor/deltachat/turn": turn,
+    "/shared/vendor/deltachat/turn": () => facts.turn(),
   };
   return {
     get(user, mailbox, entry) {

@@ -30,6 +30,7 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
 import { type TurnAddresses, TurnService } from "./turn.ts";
@@ -156,13 +157,15 @@ export class Relay {
       log,
       clock,
     });
+    const iroh = new IrohService(this.#config, clock, log);
+    this.#undo.push(() => iroh.stop());
     const imap = new ImapHost({
       store,
       auth,
       hub,
       clock,
       log,
-      metadata: relayMetadata(config, tokens, () => turn.metadata()),
+      metadata: relayMetadata(config, tokens, { irohUrl: () => iroh.url(), turn: () => turn.metadata() }),
       quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
@@ -175,6 +178,7 @@ export class Relay {
     this.#reloaders = [
       (next) => door.reconfigure(next),
       (next) => append.reconfigure(next),
+      async (next) => iroh.reconfigure(next),
       async () => {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
@@ -182,7 +186,7 @@ export class Relay {
       (next) => turn.reconfigure(next),
     ];
     const site = siteRegistration(registration, state);
-    const bound = await this.#listen({ door, auth, imap, tls, connections, registration: site });
+    const bound = await this.#listen({ door, auth, imap, iroh, tls, connections, registration: site });
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -235,11 +239,12 @@ export class Relay {
     door: Door;
     auth: Login;
     imap: ImapHost;
+    iroh: IrohService;
     tls: TlsMaterialStore;
     connections: ConnectionLimits;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, connections, registration } = parts;
+    const { door, auth, imap, iroh, tls, connections, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
@@ -263,14 +268,31 @@ export class Relay {
     });
     await backend.start();
     this.#undo.push(() => backend.stop());
+    const rawRoutes = iroh.routes;
+    await iroh.start({
+      limits: connections,
+      http: backend,
+      places: () => ({
+        http: listeners.port("http"),
+        https: listeners.port("https"),
+        trusted: !tls.facts().selfSigned,
+      }),
+    });
     const listeners = new Listeners({
       answering: {
         smtp: smtpAccept({ ...smtp, mode: "smtp" }),
         submission: smtpAccept({ ...smtp, mode: "submission" }),
         submissions,
         imap: imap.accept,
-        http: frontDoor({ http: backend, clock, log }),
-        https: frontDoor({ http: backend, imap: imap.accept, submission: submissions, clock, log }),
+        http: frontDoor({ http: backend, rawRoutes, clock, log }),
+        https: frontDoor({
+          http: backend,
+          imap: imap.accept,
+          submission: submissions,
+          rawRoutes,
+          clock,
+          log,
+        }),
       },
       getTls: () => tls.current(),
       limits: connections,

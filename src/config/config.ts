@@ -29,6 +29,7 @@ export interface Config {
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
+  readonly iroh: Readonly<Omit<ConfigFile["iroh"], "listen"> & { listen: readonly ListenAddress[] }>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly turn: Readonly<TurnConfig>;
   readonly log: Readonly<ConfigFile["log"]>;
@@ -79,6 +80,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     accounts: file.accounts,
     limits: file.limits,
     imap: file.imap,
+    iroh: { ...file.iroh, listen: file.iroh.listen.map(parseEndpoint) },
     metadata: file.metadata,
     turn: resolveTurn(file.turn),
     log: file.log,
@@ -102,25 +104,24 @@ function resolveTurn(turn: ConfigFile["turn"]): TurnConfig {
   return { ...turn, listen, listen_tls: listenTls };
 }
 
+function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
+  const { smtp, submission, submissions, imap, imaps, http, https } = listen;
+  return {
+    smtp: smtp.map(parseEndpoint),
+    submission: submission.map(parseEndpoint),
+    submissions: submissions.map(parseEndpoint),
+    imap: imap.map(parseEndpoint),
+    imaps: imaps.map(parseEndpoint),
+    http: http.map(parseEndpoint),
+    https: https.map(parseEndpoint),
+  };
+}
+
 function parseEndpoint(endpoint: string): ListenAddress {
   const colon = endpoint.lastIndexOf(":");
   return {
     host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
     port: Number(endpoint.slice(colon + 1)),
-  };
-}
-
-function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
-  const parse = parseEndpoint;
-  const { smtp, submission, submissions, imap, imaps, http, https } = listen;
-  return {
-    smtp: smtp.map(parse),
-    submission: submission.map(parse),
-    submissions: submissions.map(parse),
-    imap: imap.map(parse),
-    imaps: imaps.map(parse),
-    http: http.map(parse),
-    https: https.map(parse),
   };
 }
 

@@ -169,6 +169,27 @@ const imap = z.strictObject({
   }),
 });
 
+const iroh = z.strictObject({
+  enabled: z.boolean().default(true).meta({
+    description:
+      "Relay for apps in chats that talk peer to peer (webxdc realtime), at `/relay` on the http and https ports.",
+  }),
+  listen: endpoints([], "Further addresses for it alone, without TLS, such as `0.0.0.0:3340`."),
+  clients: z.number().int().min(1).default(2000).meta({ description: "Clients at once." }),
+  clients_per_address: z
+    .number()
+    .int()
+    .min(1)
+    .default(64)
+    .meta({ description: "Clients from one IP address (of IPv6: one /64)." }),
+  bytes_per_second: size
+    .default(2 * 2 ** 20)
+    .meta({ description: "What is relayed for one client, bytes per second; 0 is unlimited." }),
+  total_bytes_per_second: size
+    .default(32 * 2 ** 20)
+    .meta({ description: "What is relayed for all clients together, bytes per second; 0 is unlimited." }),
+});
+
 const metadata = z.strictObject({
   comment: z
     .string()
@@ -259,6 +280,7 @@ export const configSchema = z.strictObject({
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
   imap: imap.prefault({}).meta({ description: "IMAP." }),
+  iroh: iroh.prefault({}).meta({ description: "The iroh relay: peer-to-peer data of apps in chats." }),
   metadata: metadata
     .prefault({})
     .meta({ description: "What the relay tells clients about itself (RFC 5464)." }),
