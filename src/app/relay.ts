@@ -24,6 +24,7 @@ import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { DeflateStream } from "../net/deflate.ts";
 import { frontDoor } from "../net/front-door.ts";
+import { Introductions } from "../net/introductions.ts";
 import { HttpBackend } from "../net/http-backend.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import { smtpAccept } from "../smtp/server.ts";
@@ -32,6 +33,7 @@ import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
+import { Shadowsocks } from "./shadowsocks.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -164,7 +166,14 @@ export class Relay {
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
       },
     ];
-    return this.#listen({ door, auth, imap, tls, registration: siteRegistration(registration, state) });
+    return this.#listen({
+      door,
+      auth,
+      imap,
+      tls,
+      state,
+      registration: siteRegistration(registration, state),
+    });
   }
 
   async #openState(): Promise<{ state: HotState; db: Db }> {
@@ -216,14 +225,16 @@ export class Relay {
     auth: Login;
     imap: ImapHost;
     tls: TlsMaterialStore;
+    state: HotState;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, registration } = parts;
+    const { door, auth, imap, tls, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, limits, listen } = this.#config;
     const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
+    const introductions = new Introductions();
     const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
     this.#facts = facts;
     const app = createApp({
@@ -253,9 +264,22 @@ export class Relay {
       },
       getTls: () => tls.current(),
       limits: new ConnectionLimits({ total: limits.connections, perAddress: limits.connections_per_address }),
+      introductions,
       log,
       clock,
     });
+    const shadowsocks = new Shadowsocks({
+      config: () => this.#config,
+      settings: state.settings,
+      introductions,
+      hostOf: (port) => listeners.hostOf(port),
+      log,
+      clock,
+    });
+    // Begun before and stopped after the listeners, whose goodbyes go through the tunnels.
+    this.#undo.push(() => shadowsocks.stop());
+    await shadowsocks.start();
+    this.#reloaders.push(() => shadowsocks.reconfigure());
     this.#undo.push(() => listeners.stop());
     return listeners.start(listen);
   }

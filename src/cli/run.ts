@@ -14,6 +14,7 @@ import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { createLog } from "../log/log.ts";
 import { ListenError } from "../net/listener.ts";
+import { SecretError } from "../shadowsocks/secret.ts";
 import { StorageError } from "../storage/store.ts";
 import { TlsMaterialError } from "../tls/material.ts";
 import type { Globals } from "./globals.ts";
@@ -58,7 +59,7 @@ async function started(relay: Relay): Promise<BoundAddresses> {
   try {
     return await relay.start();
   } catch (error) {
-    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError];
+    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError, SecretError];
     if (known.some((kind) => error instanceof kind))
       throw new CommandError((error as Error).message, { cause: error });
     throw error;

@@ -23,6 +23,10 @@ export interface Config {
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
+  readonly shadowsocks: Readonly<Omit<ConfigFile["shadowsocks"], "listen">> & {
+    readonly listen: readonly ListenAddress[];
+  };
+  readonly push: Readonly<ConfigFile["push"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -71,27 +75,30 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     limits: file.limits,
     imap: file.imap,
     metadata: file.metadata,
+    shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
+    push: file.push,
     log: file.log,
   });
 }
 
-function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
-  const parse = (endpoint: string): ListenAddress => {
-    const colon = endpoint.lastIndexOf(":");
-    return {
-      host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
-      port: Number(endpoint.slice(colon + 1)),
-    };
+function parseEndpoint(endpoint: string): ListenAddress {
+  const colon = endpoint.lastIndexOf(":");
+  return {
+    host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(endpoint.slice(colon + 1)),
   };
+}
+
+function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
   const { smtp, submission, submissions, imap, imaps, http, https } = listen;
   return {
-    smtp: smtp.map(parse),
-    submission: submission.map(parse),
-    submissions: submissions.map(parse),
-    imap: imap.map(parse),
-    imaps: imaps.map(parse),
-    http: http.map(parse),
-    https: https.map(parse),
+    smtp: smtp.map(parseEndpoint),
+    submission: submission.map(parseEndpoint),
+    submissions: submissions.map(parseEndpoint),
+    imap: imap.map(parseEndpoint),
+    imaps: imaps.map(parseEndpoint),
+    http: http.map(parseEndpoint),
+    https: https.map(parseEndpoint),
   };
 }
 

@@ -30,6 +30,8 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   messageRefused: "info",
   messageDropped: "info",
   connectionRefused: "info",
+  tunnelOpened: "debug",
+  tunnelRefused: "debug",
   connectionOpened: "debug",
   connectionClosed: "debug",
   tlsFailed: "debug",
