@@ -10,21 +10,24 @@ export interface Metadata {
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean;
 }
 
-export function relayMetadata(config: () => Config, tokens: DeviceTokens): Metadata {
+/** @param pushes whether tokens are of use now; if not, nothing may tell a client that it can rely on being woken */
+export function relayMetadata(config: () => Config, tokens: DeviceTokens, pushes: () => boolean): Metadata {
   const shared: Record<string, () => string | undefined> = {
     "/shared/comment": () => config().metadata.comment,
     "/shared/admin": () => config().metadata.admin,
-    // Without it clients cut group messages into pieces of 50 recipients.
-    "/shared/vendor/deltachat/maxsmtprecipients": () => String(config().limits.recipients),
+    // Without it clients cut group messages into pieces of 50 recipients; but they also take it for a promise to push.
+    "/shared/vendor/deltachat/maxsmtprecipients": () =>
+      pushes() ? String(config().limits.recipients) : undefined,
   };
   return {
     get(user, mailbox, entry) {
       if (mailbox === "") return shared[entry]?.();
-      if (mailbox === "INBOX" && entry === DEVICE_TOKEN) return tokens.of(user).join(" ") || undefined;
+      if (mailbox === "INBOX" && entry === DEVICE_TOKEN && pushes())
+        return tokens.of(user).join(" ") || undefined;
       return undefined;
     },
     set(user, mailbox, entry, value) {
-      if (mailbox !== "INBOX" || entry !== DEVICE_TOKEN) return false;
+      if (mailbox !== "INBOX" || entry !== DEVICE_TOKEN || !pushes()) return false;
       // Each device adds its own; NIL says nothing about the others.
       return value === undefined || tokens.add(user, value);
     },

@@ -33,6 +33,7 @@ import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
+import { createPusher, pushMode } from "./push.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
@@ -138,21 +139,30 @@ export class Relay {
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
     const gate = { store, accounts, log, clock };
-    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
-    const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
-    tokens.expire();
+    const { settings } = state;
+    const pushes = () => pushMode(this.#config, settings) !== "off";
+    const pusher = createPusher({ db, tokens, config, settings, log, clock });
+    await pusher.start();
+    this.#undo.push(() => pusher.stop());
+    const door = new Door({
+      ...gate,
+      settings: this.#config,
+      counters: state.counters,
+      onDelivered: (users, sender) => pusher.delivered(users, sender),
+    });
+    const append = new AppendDoor({ ...gate, settings: this.#config });
     const imap = new ImapHost({
       store,
       auth,
       hub,
       clock,
       log,
-      metadata: relayMetadata(config, tokens),
+      metadata: relayMetadata(config, tokens, pushes),
       quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
-      settings: () => imapSettings(this.#config),
+      settings: () => imapSettings(this.#config, pushes()),
     });
     revocations.onRevoked((user, why) => {
       imap.disconnect(user, revokedTexts[why]);
@@ -324,8 +334,9 @@ function tlsSource(config: Config): TlsSource {
   return { mode: "self-signed", stateDir, names: [...new Set(names)] };
 }
 
-function imapSettings({ imap, limits }: Config) {
+function imapSettings({ imap, limits }: Config, push: boolean) {
   return {
+    push,
     capabilities: imap.capabilities,
     compress: imap.compress,
     idleKeepaliveMs: imap.idle_keepalive,

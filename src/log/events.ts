@@ -20,6 +20,10 @@ export type Event =
   | { kind: "protocolError"; proto: Proto; connection: number; what: string }
   | { kind: "tunnelOpened" }
   | { kind: "tunnelRefused"; why: TunnelRefusal }
+  | { kind: "pushSent" }
+  | { kind: "pushFailed"; why: "refused" | "unreachable" | "timeout" }
+  | { kind: "pushDropped"; why: "tokenGone" | "tokenForgotten" | "tooOften" | "tooOld" | "queueFull" }
+  | { kind: "pushPaused" }
   | { kind: "storageTrouble"; what: string }
   | { kind: "internalFault"; where: string; error: unknown }
   | { kind: "notice"; text: string };
