@@ -24,6 +24,7 @@ import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { DeflateStream } from "../net/deflate.ts";
 import { frontDoor } from "../net/front-door.ts";
+import { Introductions } from "../net/introductions.ts";
 import { HttpBackend } from "../net/http-backend.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import { smtpAccept } from "../smtp/server.ts";
@@ -33,6 +34,8 @@ import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
 import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
+import { createPusher, pushMode } from "./push.ts";
+import { Shadowsocks } from "./shadowsocks.ts";
 import { type TurnAddresses, TurnService } from "./turn.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
@@ -141,10 +144,7 @@ export class Relay {
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
     const gate = { store, accounts, log, clock };
-    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
-    const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
-    tokens.expire();
     const { limits } = this.#config;
     const connections = new ConnectionLimits({
       total: limits.connections,
@@ -159,17 +159,33 @@ export class Relay {
     });
     const iroh = new IrohService(this.#config, clock, log);
     this.#undo.push(() => iroh.stop());
+    const { settings } = state;
+    const pushes = () => pushMode(this.#config, settings) !== "off";
+    const pusher = createPusher({ db, tokens, config, settings, log, clock });
+    await pusher.start();
+    this.#undo.push(() => pusher.stop());
+    const door = new Door({
+      ...gate,
+      settings: this.#config,
+      counters: state.counters,
+      onDelivered: (users, sender) => pusher.delivered(users, sender),
+    });
+    const append = new AppendDoor({ ...gate, settings: this.#config });
     const imap = new ImapHost({
       store,
       auth,
       hub,
       clock,
       log,
-      metadata: relayMetadata(config, tokens, { irohUrl: () => iroh.url(), turn: () => turn.metadata() }),
+      metadata: relayMetadata(config, tokens, {
+        irohUrl: () => iroh.url(),
+        turn: () => turn.metadata(),
+        pushes,
+      }),
       quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
-      settings: () => imapSettings(this.#config),
+      settings: () => imapSettings(this.#config, pushes()),
     });
     revocations.onRevoked((user, why) => {
       imap.disconnect(user, revokedTexts[why]);
@@ -186,7 +202,7 @@ export class Relay {
       (next) => turn.reconfigure(next),
     ];
     const site = siteRegistration(registration, state);
-    const bound = await this.#listen({ door, auth, imap, iroh, tls, connections, registration: site });
+    const bound = await this.#listen({ door, auth, imap, iroh, tls, connections, state, registration: site });
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -242,14 +258,16 @@ export class Relay {
     iroh: IrohService;
     tls: TlsMaterialStore;
     connections: ConnectionLimits;
+    state: HotState;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, iroh, tls, connections, registration } = parts;
+    const { door, auth, imap, iroh, tls, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
     const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
+    const introductions = new Introductions();
     const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
     this.#facts = facts;
     const app = createApp({
@@ -296,9 +314,22 @@ export class Relay {
       },
       getTls: () => tls.current(),
       limits: connections,
+      introductions,
       log,
       clock,
     });
+    const shadowsocks = new Shadowsocks({
+      config: () => this.#config,
+      settings: state.settings,
+      introductions,
+      hostOf: (port) => listeners.hostOf(port),
+      log,
+      clock,
+    });
+    // Begun before and stopped after the listeners, whose goodbyes go through the tunnels.
+    this.#undo.push(() => shadowsocks.stop());
+    await shadowsocks.start();
+    this.#reloaders.push(() => shadowsocks.reconfigure());
     this.#undo.push(() => listeners.stop());
     return listeners.start(listen);
   }
@@ -343,8 +374,9 @@ function tlsSource(config: Config): TlsSource {
   return { mode: "self-signed", stateDir, names: [...new Set(names)] };
 }
 
-function imapSettings({ imap, limits }: Config) {
+function imapSettings({ imap, limits }: Config, push: boolean) {
   return {
+    push,
     capabilities: imap.capabilities,
     compress: imap.compress,
     idleKeepaliveMs: imap.idle_keepalive,

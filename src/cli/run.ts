@@ -13,6 +13,7 @@ import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { createLog } from "../log/log.ts";
 import { ListenError } from "../net/listener.ts";
+import { SecretError } from "../shadowsocks/secret.ts";
 import { StorageError } from "../storage/store.ts";
 import { TlsMaterialError } from "../tls/material.ts";
 import { openUdp } from "../turn/sockets.ts";
@@ -60,7 +61,7 @@ async function started(relay: Relay): Promise<RelayAddresses> {
   try {
     return await relay.start();
   } catch (error) {
-    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError];
+    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError, SecretError];
     if (known.some((kind) => error instanceof kind))
       throw new CommandError((error as Error).message, { cause: error });
     throw error;

@@ -32,6 +32,10 @@ export interface Config {
   readonly iroh: Readonly<Omit<ConfigFile["iroh"], "listen"> & { listen: readonly ListenAddress[] }>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly turn: Readonly<TurnConfig>;
+  readonly shadowsocks: Readonly<Omit<ConfigFile["shadowsocks"], "listen">> & {
+    readonly listen: readonly ListenAddress[];
+  };
+  readonly push: Readonly<ConfigFile["push"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -83,6 +87,8 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     iroh: { ...file.iroh, listen: file.iroh.listen.map(parseEndpoint) },
     metadata: file.metadata,
     turn: resolveTurn(file.turn),
+    shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
+    push: file.push,
     log: file.log,
   });
 }

@@ -246,6 +246,68 @@ const turn = z.strictObject({
   }),
 });
 
+const shadowsocks = z.strictObject({
+  enabled: z.boolean().default(false).meta({
+    description: "Offer a camouflaged way to this relay's own ports, for places where they are blocked.",
+  }),
+  listen: endpoints(
+    ["0.0.0.0:8388", "[::]:8388"],
+    "TCP addresses. 443 is a better disguise where it is free.",
+  ),
+  cipher: z
+    .enum([
+      "aes-128-gcm",
+      "aes-256-gcm",
+      "chacha20-ietf-poly1305",
+      "2022-blake3-aes-128-gcm",
+      "2022-blake3-aes-256-gcm",
+      "2022-blake3-chacha20-poly1305",
+    ])
+    .default("aes-128-gcm")
+    .meta({
+      description:
+        "The 2022 ones detect replays across restarts, but need clients with the right time (±30 s). ChaCha20 is slower here.",
+    }),
+  password: z.string().min(1).max(256).optional().meta({
+    description:
+      "Shared by all clients; for a 2022 cipher a key in base64. Default: made at the first start, kept in `state_dir`.",
+  }),
+  allowed_ports: z.array(z.number().int().min(1).max(65_535)).max(64).default([]).meta({
+    description:
+      "Ports of 127.0.0.1 that clients may reach besides this relay's IMAP, submission, HTTP and HTTPS. Never 25.",
+  }),
+  connections: z.number().int().min(1).default(2000).meta({ description: "Connections, probes included." }),
+  connections_per_address: z
+    .number()
+    .int()
+    .min(1)
+    .default(100)
+    .meta({ description: "Connections from one IP address (of IPv6: one /64)." }),
+  tunnels_per_minute: z.number().int().nonnegative().default(120).meta({
+    description: "Connections one IP address may open per minute in the long run; 0 is unlimited.",
+  }),
+  tunnel_burst: z
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .meta({ description: "Connections one IP address may open at once before that rate counts." }),
+});
+
+const push = z.strictObject({
+  mode: z.enum(["off", "on", "auto"]).default("off").meta({
+    description:
+      "Wake phones through a notification service. `auto` pauses while the service fails. A setting made at run time wins.",
+  }),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: "an http:// or https:// URL" })
+    .default("https://notifications.delta.chat/notify")
+    .meta({
+      description:
+        "Who is told. It gets the device's token, encrypted by the client for this service, and nothing else.",
+    }),
+});
+
 const log = z.strictObject({
   level: z
     .enum(["off", "error", "info", "debug"])
@@ -285,6 +347,12 @@ export const configSchema = z.strictObject({
     .prefault({})
     .meta({ description: "What the relay tells clients about itself (RFC 5464)." }),
   turn: turn.prefault({}).meta({ description: "Calls: a TURN and STUN server (RFC 8656, RFC 8489)." }),
+  shadowsocks: shadowsocks
+    .prefault({})
+    .meta({ description: "Shadowsocks proxy to this relay; off by default." }),
+  push: push
+    .prefault({})
+    .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

@@ -7,8 +7,9 @@ import type { Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
 import type { ListenAddress } from "../config/config.ts";
 import type { Log, Proto } from "../log/events.ts";
-import type { ConnectionHandler } from "./connection.ts";
+import type { ConnectionHandler, Peer } from "./connection.ts";
 import { type ConnectionLimits, normaliseAddress } from "./connection-limits.ts";
+import type { Introductions } from "./introductions.ts";
 import {
   type AcceptedConnection,
   type ConnectionHost,
@@ -22,8 +23,6 @@ const TLS_1_2 = 0x0303;
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 const OUTPUT_MAX_BYTES = 8 * 1024 * 1024;
 const STOP_DEADLINE_MS = 5000;
-
-const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /** Key and certificate chain, PEM. Give the same object until the certificate changes. */
 export interface TlsCredentials {
@@ -50,6 +49,8 @@ export interface ListenOptions {
   readonly outputMaxBytes?: number;
   /** Default 15 s. */
   readonly handshakeTimeoutMs?: number;
+  /** Tells whom a connection that this process made to itself is for. */
+  readonly introductions?: Introductions;
   /** Time that `stop` gives the connections; default 5 s. */
   readonly stopDeadlineMs?: number;
 }
@@ -72,6 +73,13 @@ export class ListenError extends Error {
     super(message, { cause });
     this.code = code;
   }
+}
+
+const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+
+/** Whether only IPv6 is missing: default configurations name `[::]`, and a machine without it does with the others. */
+export function lacksIpv6(error: unknown, address: ListenAddress): boolean {
+  return error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code);
 }
 
 /**
@@ -175,11 +183,30 @@ class SocketListener implements Listener, ConnectionHost {
   }
 
   #onOpen(socket: ServerSocket): void {
+    const { introductions } = this.#options;
+    const peer = { address: normaliseAddress(socket.remoteAddress), port: socket.remotePort };
+    if (introductions?.expects(peer.address) !== true) {
+      this.#welcome(socket, peer);
+      return;
+    }
+    let stage: "asked" | "waiting" | "told" = "asked";
+    introductions.whose(peer.address, peer.port, (behind) => {
+      if (stage === "waiting") socket.resume();
+      stage = "told";
+      // One that left while it waited never reached a handler.
+      if (socket.readyState > 0) this.#welcome(socket, behind ?? peer);
+    });
+    if (stage !== "asked") return;
+    stage = "waiting";
+    // Without a handler what it says would be lost.
+    socket.pause();
+  }
+
+  #welcome(socket: ServerSocket, peer: Peer): void {
     try {
       socket.setNoDelay(true);
-      const address = normaliseAddress(socket.remoteAddress);
-      const verdict = this.#stopping === undefined ? this.#options.limits.take(address) : "tooMany";
-      if (verdict === "ok") this.#admit(socket, address);
+      const verdict = this.#stopping === undefined ? this.#options.limits.take(peer.address) : "tooMany";
+      if (verdict === "ok") this.#admit(socket, peer);
       else this.#refuse(socket, verdict);
     } catch (error) {
       this.log.emit({ kind: "internalFault", where: "net open", error });
@@ -187,8 +214,8 @@ class SocketListener implements Listener, ConnectionHost {
     }
   }
 
-  #admit(socket: ServerSocket, address: string): void {
-    const connection = new SocketConnection(this, socket, { address, port: socket.remotePort });
+  #admit(socket: ServerSocket, peer: Peer): void {
+    const connection = new SocketConnection(this, socket, peer);
     socket.data = connection;
     this.#open.add(connection);
     if (this.#options.tls === "implicit") connection.secureNow();
@@ -247,11 +274,6 @@ function bind(
 export function listenError({ host, port }: ListenAddress, section: string, error: unknown): ListenError {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return new ListenError(explainBind(host, port, section, code, error), code, error);
-}
-
-/** Whether `[::]` failed only because this machine has no IPv6. */
-export function lacksIpv6(address: ListenAddress, error: unknown): boolean {
-  return error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code);
 }
 
 function explainBind(host: string, port: number, section: string, code: string, error: unknown): string {

@@ -172,7 +172,7 @@ export class TurnServer implements FrontHost {
       await open(address);
     } catch (error) {
       // The default configuration names every address there may be; a machine without IPv6 does with the others.
-      if (!lacksIpv6(address, error)) throw error;
+      if (!lacksIpv6(error, address)) throw error;
       this.#parts.log.emit({
         kind: "notice",
         text: `no IPv6 here: turn does not listen on [::]:${address.port}`,

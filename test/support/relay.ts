@@ -57,6 +57,7 @@ export class Relay {
   #output = "";
   #awaited: { text: string; from: number; resolve: () => void }[] = [];
   #readers: Promise<void>[] = [];
+  #waiters: (() => void)[] = [];
 
   private constructor(options: RelayOptions) {
     this.#options = options;
@@ -172,6 +173,20 @@ export class Relay {
     return `${localpart}@${this.domain}`;
   }
 
+  /** Waits until `enough` holds of all output; it is asked after each piece. @throws {Error} with the output */
+  async until(enough: (output: string) => boolean, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!enough(this.#output)) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw new Error(`${timeoutMs} ms without what was awaited:\n${this.#output}`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, leftMs);
+      this.#waiters.push(resolve);
+      await promise;
+      clearTimeout(timer);
+    }
+  }
+
   /** Lines of the output that name a user or contain `others`: must be empty, at any log level. */
   leaks(others: readonly string[] = []): string[] {
     const names = [...this.#names, ...others.map((name) => name.toLowerCase())];
@@ -200,6 +215,7 @@ export class Relay {
       const text = decoder.decode(chunk, { stream: true });
       this.#output += text;
       for (const wait of this.#awaited) if (this.#output.includes(wait.text, wait.from)) wait.resolve();
+      for (const wake of this.#waiters.splice(0)) wake();
       if (onReady === undefined) continue;
       partial += text;
       const lines = partial.split("\n");
