@@ -17,7 +17,7 @@ export interface ServiceFacts {
   /** How clients reach TURN, credentials included. */
   turn(): string | undefined;
   /** Whether tokens are of use now; if not, nothing may tell a client that it can rely on being woken. */
-  facts.pushes(): boolean;
+  pushes(): boolean;
 }
 
 export function relayMetadata(config: () => Config, tokens: DeviceTokens, facts: ServiceFacts): Metadata {
