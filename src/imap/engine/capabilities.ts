@@ -10,18 +10,21 @@ const GENERIC = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE";
  */
 const FULL =
   "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE IDLE NAMESPACE CHILDREN LIST-EXTENDED LIST-STATUS SPECIAL-USE UIDPLUS MOVE " +
-  "UNSELECT CONDSTORE QRESYNC ESEARCH STATUS=SIZE QUOTA QUOTA=RES-STORAGE METADATA UTF8=ACCEPT XDELTAPUSH XCHATMAIL";
+  "UNSELECT CONDSTORE QRESYNC ESEARCH STATUS=SIZE QUOTA QUOTA=RES-STORAGE METADATA UTF8=ACCEPT";
 
 export interface CapabilityFacts {
   secure: boolean;
   loggedIn: boolean;
   shown: "full" | "generic";
+  /** Device tokens are taken. */
+  push: boolean;
   /** COMPRESS is allowed and not on yet. */
   compress: boolean;
 }
 
-export function capabilities({ secure, loggedIn, shown, compress }: CapabilityFacts): string {
-  const base = loggedIn || shown === "full" ? FULL : GENERIC;
+export function capabilities({ secure, loggedIn, shown, push, compress }: CapabilityFacts): string {
+  const full = `${FULL}${push ? " XDELTAPUSH" : ""} XCHATMAIL`;
+  const base = loggedIn || shown === "full" ? full : GENERIC;
   const deflate = compress && (loggedIn || shown === "full") ? " COMPRESS=DEFLATE" : "";
   if (loggedIn) return base + deflate;
   // RFC 9051 §11.2: no password crosses a line that is not encrypted.

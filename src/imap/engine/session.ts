@@ -94,6 +94,7 @@ export class Session {
       secure: this.transport.secure,
       loggedIn: this.user !== undefined,
       shown: this.settings.capabilities,
+      push: this.settings.push,
       compress: this.settings.compress && this.codec === undefined,
     });
   }
