@@ -4,7 +4,7 @@ import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
 import { lastResponse } from "../iroh/engine/upgrade.ts";
-import { IrohHost, type IrohSettings, type IrohStatus } from "../iroh/server.ts";
+import { IrohHost, type IrohSettings, type IrohStatus, lastWord } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { frontDoor, type RawRoute } from "../net/front-door.ts";
@@ -116,9 +116,5 @@ function portSuffix(port: number, usual: number): string {
 /** The relay's own ports have no site. */
 const nothingHere: RawRoute = {
   matches: () => true,
-  accept: (connection) => {
-    connection.write(lastResponse("404 Not Found", [], EMPTY));
-    connection.end();
-    return { data() {}, drained() {}, secured() {}, idle() {}, shutdown() {}, closed() {} };
-  },
+  accept: (connection) => lastWord(connection, lastResponse("404 Not Found", [], EMPTY)),
 };

@@ -5,7 +5,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { resolve } from "node:path";
-import { currentFrames, IrohClient, type IrohFamily, legacyFrames } from "../support/iroh-client.ts";
+import {
+  clientInfo,
+  currentFrames,
+  encodeFrame,
+  IrohClient,
+  type IrohFamily,
+  irohKey,
+  legacyFrames,
+  webSocketFrame,
+} from "../support/iroh-client.ts";
 import { irohCounters } from "../support/iroh-counters.ts";
 import type { PairReport } from "../support/iroh-pair.ts";
 import { noUdpMissing, withoutUdp } from "../support/no-udp.ts";
@@ -86,6 +95,54 @@ test(`all ${CROWD} are still there, and each can be reached`, async () => {
   for (const client of crowd.splice(0)) client.close();
 });
 
+describe("hostile clients", () => {
+  /** What is sent behind the upgrade. */
+  const sent: readonly (readonly [what: string, family: IrohFamily, bytes: (replayed: Buffer) => Buffer])[] =
+    [
+      ["nothing", "legacy", () => Buffer.alloc(0)],
+      ["garbage", "legacy", () => randomBytes(5000)],
+      ["garbage in messages", "v2", () => webSocketFrame(2, randomBytes(500))],
+      ["a frame without end", "legacy", () => Buffer.from("02ffffffff", "hex")],
+      ["half a proof", "legacy", (replayed) => encodeFrame("legacy", 2, replayed).subarray(0, 50)],
+      ["a spoilt proof", "legacy", (replayed) => encodeFrame("legacy", 2, replayed.fill(7, 60, 70))],
+      ["a proof of the other family", "v1", (replayed) => encodeFrame("v1", 1, replayed)],
+    ];
+
+  test("of every kind at once do not disturb two that talk", async () => {
+    const port = relay.ports.http;
+    const key = irohKey();
+    const one = await IrohClient.connect({ family: "legacy", port, key });
+    const two = await IrohClient.connect({ family: "legacy", port });
+    const hostile: IrohClient[] = [];
+    for (let round = 0; round < 20; round++) {
+      for (const [, family, bytes] of sent) {
+        const client = await IrohClient.dial({ family, port });
+        client.link.write(bytes(clientInfo(key)));
+        hostile.push(client);
+      }
+      two.send(key.publicKey, Buffer.of(round));
+      expect((await one.receive()).packet).toEqual(Buffer.of(round));
+    }
+    await Promise.all([one.ping(), two.ping()]);
+    for (const client of [...hostile, one, two]) client.close();
+  });
+
+  test("with a proof that they once received displace its owner, who takes the key back at once", async () => {
+    const port = relay.ports.http;
+    const key = irohKey();
+    const owner = await IrohClient.connect({ family: "legacy", port, key });
+    const thief = await IrohClient.dial({ family: "legacy", port });
+    thief.write(legacyFrames.clientInfo, clientInfo(key));
+    await owner.link.closed;
+    const again = await IrohClient.connect({ family: "legacy", port, key });
+    await thief.link.closed;
+    const friend = await IrohClient.connect({ family: "legacy", port });
+    friend.send(key.publicKey, Buffer.from("to the owner"));
+    expect((await again.receive()).packet.toString()).toBe("to the owner");
+    for (const client of [again, friend]) client.close();
+  });
+});
+
 test.skipIf(noUdpMissing())(
   "real iroh 1.x endpoints without UDP exchange data through the relay",
   async () => {
@@ -123,4 +180,5 @@ test("the relay counted what it carried, and a stop tells the clients when to co
   expect(counters["bytesRelayed"]).toBeGreaterThan(CROWD * PACKETS_EACH * 1000 + 6 * ECHO_BYTES);
   expect(counters["droppedFull"]).toBeUndefined();
   expect(counters["protocolErrors"]).toBeUndefined();
+  expect(counters["displaced"]).toBe(2);
 });

@@ -184,7 +184,7 @@ function controlFrame(opcode: number, payload: Uint8Array): Uint8Array {
  * Takes the mask off `bytes[from…to)` (RFC 6455 §5.3), four bytes at a time where they are aligned.
  * @param phase which byte of the mask is first
  */
-export function unmask(bytes: Uint8Array, from: number, to: number, mask: Uint8Array, phase: number): void {
+function unmask(bytes: Uint8Array, from: number, to: number, mask: Uint8Array, phase: number): void {
   let at = from;
   let turn = phase;
   const single = (until: number) => {
