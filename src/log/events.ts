@@ -4,7 +4,7 @@
  */
 import type { Refusal } from "../core/verdict.ts";
 
-export type Proto = "smtp" | "imap" | "http" | "shadowsocks";
+export type Proto = "smtp" | "imap" | "http" | "turn" | "shadowsocks";
 
 export type Event =
   | { kind: "connectionOpened"; proto: Proto; connection: number; secure: boolean }

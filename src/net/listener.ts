@@ -266,21 +266,29 @@ function bind(
   try {
     return Bun.listen(settings);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new ListenError(explainBind(host, port, code, error), code, error);
+    throw listenError(options.address, "[listen]", error);
   }
 }
 
-function explainBind(host: string, port: number, code: string, error: unknown): string {
+/** What a failed bind tells the operator. @param section of the configuration, where the address stands */
+export function listenError({ host, port }: ListenAddress, section: string, error: unknown): ListenError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return new ListenError(explainBind(host, port, section, code, error), code, error);
+}
+
+function explainBind(host: string, port: number, section: string, code: string, error: unknown): string {
   const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   const facts = new Map([
-    ["EADDRINUSE", "the port is taken by another program; stop that one or choose another port in [listen]"],
+    [
+      "EADDRINUSE",
+      `the port is taken by another program; stop that one or choose another port in ${section}`,
+    ],
     [
       "EACCES",
       "the system does not allow this port to this user; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
     ],
-    ["EAFNOSUPPORT", "this machine has no IPv6; remove the address from [listen]"],
-    ["EADDRNOTAVAIL", "this machine does not have that address; correct [listen]"],
+    ["EAFNOSUPPORT", `this machine has no IPv6; remove the address from ${section}`],
+    ["EADDRNOTAVAIL", `this machine does not have that address; correct ${section}`],
   ]);
   return `cannot listen on ${where}: ${facts.get(code) ?? (error instanceof Error ? error.message : code)}`;
 }

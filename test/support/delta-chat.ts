@@ -42,10 +42,11 @@ export class Core {
   /** Profiles that never logged in: that failed as it should, and its events may come after the answer. */
   readonly #refused = new Set<number>();
 
-  private constructor(name: string) {
+  private constructor(name: string, launcher: readonly string[]) {
     this.#name = name;
     this.#dir = mkdtempSync(join(tmpdir(), "madmail-core-"));
-    const child = spawn(getRPCServerPath(), {
+    const [program, ...args] = [...launcher, getRPCServerPath()];
+    const child = spawn(program, args, {
       env: { RUST_LOG: "off", DC_ACCOUNTS_PATH: join(this.#dir, "accounts"), HOME: this.#dir },
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -59,8 +60,9 @@ export class Core {
     void this.#readEvents();
   }
 
-  static async start(name: string): Promise<Core> {
-    const core = new Core(name);
+  /** @param launcher a command that runs the core, named by its last arguments */
+  static async start(name: string, launcher: readonly string[] = []): Promise<Core> {
+    const core = new Core(name, launcher);
     await core.rpc.getSystemInfo();
     return core;
   }

@@ -46,12 +46,16 @@ export class Relay {
   readonly dir: string;
   readonly domain: string;
   ports: Record<ListenerName, number>;
+  /** UDP and TCP; 0 where TURN is off. */
+  turnPort = 0;
+  turnsPort = 0;
   /** Milliseconds from spawn to `ready` of the last start. */
   startMs = 0;
   readonly #options: RelayOptions;
   readonly #names = new Set<string>();
   #process: ReadableSubprocess | undefined;
   #output = "";
+  #awaited: { text: string; from: number; resolve: () => void }[] = [];
   #readers: Promise<void>[] = [];
   #waiters: (() => void)[] = [];
 
@@ -86,6 +90,14 @@ export class Relay {
     return this.#output;
   }
 
+  /** Sends a signal and waits until the relay has printed `text` after it. */
+  async signalUntil(signal: NodeJS.Signals, text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#awaited.push({ text, from: this.#output.length, resolve });
+    this.signal(signal);
+    await promise;
+  }
+
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
   async restart(): Promise<void> {
     const file = join(this.dir, "madmail.toml");
@@ -107,7 +119,10 @@ export class Relay {
       ready.reject(new Error(`the relay exited with ${code} before it was ready`)),
     );
     try {
-      this.ports = parsePorts(await ready.promise);
+      const line = await ready.promise;
+      this.ports = parsePorts(line);
+      this.turnPort = portIn(line, "turn");
+      this.turnsPort = portIn(line, "turns");
     } catch (error) {
       child.kill("SIGKILL");
       const what = error instanceof Error ? error.message : String(error);
@@ -199,6 +214,7 @@ export class Relay {
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
       this.#output += text;
+      for (const wait of this.#awaited) if (this.#output.includes(wait.text, wait.from)) wait.resolve();
       for (const wake of this.#waiters.splice(0)) wake();
       if (onReady === undefined) continue;
       partial += text;
@@ -214,6 +230,7 @@ export class Relay {
       listen,
       tls: { mode: "self-signed" },
       storage: { fsync: "always" },
+      turn: { listen: [`127.0.0.1:${this.turnPort}`] },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },
     };
@@ -253,10 +270,11 @@ function toml(table: TomlTable): string {
 }
 
 function parsePorts(line: string): Record<ListenerName, number> {
-  const { listeners } = JSON.parse(line) as { listeners: Partial<Record<ListenerName, string[]>> };
-  const port = (name: ListenerName) => {
-    const address = listeners[name]?.[0] ?? "";
-    return Number(address.slice(address.lastIndexOf(":") + 1));
-  };
-  return Object.fromEntries(listenerNames.map((n) => [n, port(n)])) as Record<ListenerName, number>;
+  return Object.fromEntries(listenerNames.map((n) => [n, portIn(line, n)])) as Record<ListenerName, number>;
+}
+
+function portIn(line: string, name: string): number {
+  const { listeners } = JSON.parse(line) as { listeners: Partial<Record<string, string[]>> };
+  const address = listeners[name]?.[0] ?? "";
+  return Number(address.slice(address.lastIndexOf(":") + 1));
 }
