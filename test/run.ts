@@ -21,6 +21,10 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["curl", ["curl", "--version"]],
   ["openssl", ["openssl", "version"]],
   ["python3", ["python3", "--version"]],
+  ["isync", ["mbsync", "--version"]],
+  ["offlineimap3", ["offlineimap", "--version"]],
+  ["neomutt", ["neomutt", "-v"]],
+  ["gnupg", ["gpg", "--version"]],
 ];
 
 interface Stage {

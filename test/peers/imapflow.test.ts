@@ -1,4 +1,5 @@
 /** imapflow, the IMAP client of many Node programs, against the compiled relay: one full round on each kind of port. */
+import type { EventEmitter } from "node:events";
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { ImapFlow } from "imapflow";
 import { pgpMessage } from "../support/pgp-mail.ts";
@@ -34,7 +35,7 @@ async function connect(user: string, port: "imap" | "imaps", qresync = false): P
 
 /** The next event of this name that satisfies. */
 function event<T>(
-  client: ImapFlow,
+  client: EventEmitter,
   name: "exists" | "flags" | "expunge",
   fits: (data: T) => boolean,
 ): Promise<T> {
