@@ -27,7 +27,7 @@ export function decodeEncodedWords(text: string): string {
 }
 
 /** Bytes in a charset as text; an unknown charset is read as Latin-1. */
-export function decodeText(charset: string, bytes: Uint8Array): string {
+function decodeText(charset: string, bytes: Uint8Array): string {
   return textDecoder(charset)?.decode(bytes) ?? toLatin1(bytes);
 }
 

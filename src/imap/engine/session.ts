@@ -95,6 +95,7 @@ export class Session {
       loggedIn: this.user !== undefined,
       shown: this.settings.capabilities,
       compress: this.settings.compress && this.codec === undefined,
+      messageMaxBytes: this.settings.messageMaxBytes,
     });
   }
 
