@@ -28,6 +28,8 @@ export function runCommand(globals: Globals): CommandDef {
   return defineCommand({
     meta: { name: "run", description: "Run the relay in the foreground" },
     async run() {
+      // Whatever is made below is for this user alone.
+      process.umask(0o077);
       widenPool();
       await run(globals);
     },

@@ -46,7 +46,8 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (hostname === undefined || primary === undefined) {
     throw new ConfigError("hostname, domains: expected at least one of them, found neither");
   }
-  const stateDir = overrides.stateDir ?? file.state_dir;
+  const named = file.state_dir === undefined ? undefined : resolve(baseDir, file.state_dir);
+  const stateDir = overrides.stateDir === undefined ? named : resolve(overrides.stateDir);
   if (stateDir === undefined)
     throw new ConfigError("state_dir: expected a directory (or --state-dir), found nothing");
   if (file.tls.mode === "file" && (file.tls.cert === undefined || file.tls.key === undefined)) {

@@ -52,6 +52,7 @@ export class Relay {
   readonly #names = new Set<string>();
   #process: ReadableSubprocess | undefined;
   #output = "";
+  #awaited: { text: string; from: number; resolve: () => void }[] = [];
   #readers: Promise<void>[] = [];
 
   private constructor(options: RelayOptions) {
@@ -83,6 +84,14 @@ export class Relay {
   /** Everything printed since the first start, both streams. */
   get output(): string {
     return this.#output;
+  }
+
+  /** Sends a signal and waits until the relay has printed `text` after it. */
+  async signalUntil(signal: NodeJS.Signals, text: string): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#awaited.push({ text, from: this.#output.length, resolve });
+    this.signal(signal);
+    await promise;
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
@@ -184,6 +193,7 @@ export class Relay {
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
       this.#output += text;
+      for (const wait of this.#awaited) if (this.#output.includes(wait.text, wait.from)) wait.resolve();
       if (onReady === undefined) continue;
       partial += text;
       const lines = partial.split("\n");
