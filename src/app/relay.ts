@@ -244,7 +244,7 @@ export class Relay {
     this.#undo.push(() => backend.stop());
     const listeners = new Listeners({
       answering: {
-        smtp: smtpAccept({ ...smtp, mode: "smtp" }),
+        smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => this.#config.smtp.require_tls }),
         submission: smtpAccept({ ...smtp, mode: "submission" }),
         submissions,
         imap: imap.accept,

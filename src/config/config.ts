@@ -21,6 +21,7 @@ export interface Config {
   readonly storage: Readonly<ConfigFile["storage"]>;
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
+  readonly smtp: Readonly<ConfigFile["smtp"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly log: Readonly<ConfigFile["log"]>;
@@ -70,6 +71,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     storage: file.storage,
     accounts: file.accounts,
     limits: file.limits,
+    smtp: file.smtp,
     imap: file.imap,
     metadata: file.metadata,
     log: file.log,
