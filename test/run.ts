@@ -22,6 +22,10 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["openssl", ["openssl", "version"]],
   ["python3", ["python3", "--version"]],
   ["coturn", ["sh", "-c", "command -v turnutils_uclient"]],
+  ["isync", ["mbsync", "--version"]],
+  ["offlineimap3", ["offlineimap", "--version"]],
+  ["neomutt", ["neomutt", "-v"]],
+  ["gnupg", ["gpg", "--version"]],
 ];
 
 interface Stage {
