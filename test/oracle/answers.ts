@@ -284,7 +284,8 @@ export function expandSet(set: string): string {
 function pairs(values: Value): [name: string, value: Value][] {
   const found: [string, Value][] = [];
   if (!Array.isArray(values)) return found;
-  for (let i = 0; i + 1 < values.length; i += 2) found.push([textOf(values[i] ?? null), values[i + 1] ?? null]);
+  for (let i = 0; i + 1 < values.length; i += 2)
+    found.push([textOf(values[i] ?? null), values[i + 1] ?? null]);
   return found;
 }
 
@@ -304,8 +305,15 @@ function caselessBody(value: Value): Value {
     const tail = params === undefined ? [] : [caselessParams(params), ...extension(more)];
     return [...value.slice(0, partCount).map(caselessBody), lower(subtype), ...tail];
   }
-  const [type = null, subtype = null, params = null, id = null, description = null, encoding = null, ...more] =
-    value;
+  const [
+    type = null,
+    subtype = null,
+    params = null,
+    id = null,
+    description = null,
+    encoding = null,
+    ...more
+  ] = value;
   const head = [lower(type), lower(subtype), caselessParams(params), id, description, lower(encoding)];
   const bytes = more.shift() ?? null;
   const isMessage = Array.isArray(more[0]) && Array.isArray(more[1]);

@@ -37,7 +37,7 @@ export const mail: readonly CorpusMessage[] = dated([
   ],
   [
     "T",
-    'From: erin@relay.test\nTo: bob@relay.test\nSubject: Forwarded\nDate: Wed, 4 Feb 2026 10:00:00 +0000\nMessage-ID: <five@relay.test>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=fwd\n\n--fwd\n\nnote\n--fwd\nContent-Type: message/rfc822\n\nFrom: inner@other.test\nTo: erin@relay.test\nSubject: Inside\nDate: Tue, 3 Feb 2026 08:00:00 +0000\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=in\n\n--in\nContent-Type: text/plain\n\ninner text\n--in\nContent-Type: application/pdf; name=x.pdf\n\n%PDF\n--in--\n\n--fwd--\n',
+    "From: erin@relay.test\nTo: bob@relay.test\nSubject: Forwarded\nDate: Wed, 4 Feb 2026 10:00:00 +0000\nMessage-ID: <five@relay.test>\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=fwd\n\n--fwd\n\nnote\n--fwd\nContent-Type: message/rfc822\n\nFrom: inner@other.test\nTo: erin@relay.test\nSubject: Inside\nDate: Tue, 3 Feb 2026 08:00:00 +0000\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=in\n\n--in\nContent-Type: text/plain\n\ninner text\n--in\nContent-Type: application/pdf; name=x.pdf\n\n%PDF\n--in--\n\n--fwd--\n",
   ],
   [
     "",

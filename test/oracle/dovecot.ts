@@ -2,7 +2,16 @@
  * A Dovecot of our own as a second opinion: Debian's package (2.3), private directory, one loopback port, plain text,
  * Maildir with the same layout as ours. Nothing of the system's configuration is read.
  */
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";

@@ -81,7 +81,8 @@ export class Match {
     template.fill(this.dovecot.maildir(user));
     this.dovecot.own(user);
     const account = { user, password: PASSWORD };
-    const fill = (line: string) => line.replace("{crlf}", "\r\n").replace("{pgp}", () => `{${this.#pgp.length}+}\r\n${this.#pgp}`);
+    const fill = (line: string) =>
+      line.replace("{crlf}", "\r\n").replace("{pgp}", () => `{${this.#pgp.length}+}\r\n${this.#pgp}`);
     const secure = { port: this.relay.ports.imaps, tls: true };
     try {
       const ours = await play(session, secure, account, fill);

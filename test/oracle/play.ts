@@ -31,7 +31,12 @@ interface Client {
 export type Fill = (line: string) => string;
 
 /** @returns an answer for each line */
-export async function play(session: Session, link: LinkOptions, account: Account, fill: Fill): Promise<Answer[]> {
+export async function play(
+  session: Session,
+  link: LinkOptions,
+  account: Account,
+  fill: Fill,
+): Promise<Answer[]> {
   const player = new Player(link, account, fill);
   try {
     const answers: Answer[] = [];
