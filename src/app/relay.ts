@@ -182,7 +182,7 @@ export class Relay {
       (next) => turn.reconfigure(next),
     ];
     const site = siteRegistration(registration, state);
-    const bound = await this.#listen({ door, auth, imap, tls, connections, registration: site });
+    const bound = await this.#listen({ door, auth, imap, tls, turn, connections, registration: site });
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -236,10 +236,11 @@ export class Relay {
     auth: Login;
     imap: ImapHost;
     tls: TlsMaterialStore;
+    turn: TurnService;
     connections: ConnectionLimits;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, connections, registration } = parts;
+    const { door, auth, imap, tls, turn, connections, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
@@ -270,7 +271,14 @@ export class Relay {
         submissions,
         imap: imap.accept,
         http: frontDoor({ http: backend, clock, log }),
-        https: frontDoor({ http: backend, imap: imap.accept, submission: submissions, clock, log }),
+        https: frontDoor({
+          http: backend,
+          imap: imap.accept,
+          submission: submissions,
+          turn: turn.accept,
+          clock,
+          log,
+        }),
       },
       getTls: () => tls.current(),
       limits: connections,
