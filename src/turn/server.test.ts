@@ -6,6 +6,7 @@ import { fromLatin1 } from "../core/bytes.ts";
 import { ManualClock } from "../core/clock.ts";
 import type { Event } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
+import { ListenError } from "../net/listener.ts";
 import type { TurnSettings } from "./engine/actions.ts";
 import { FrameReader } from "./engine/frames.ts";
 import { methods } from "./engine/stun.ts";
@@ -193,9 +194,11 @@ describe("UDP", () => {
 
   test("a port that is taken is told with its section of the configuration", async () => {
     const taken = await Udp.open();
-    await expect(start({}, [{ host: LOOPBACK, port: taken.port }])).rejects.toThrow(
-      /^cannot listen on 127\.0\.0\.1:\d+: the port is taken .*\[turn\]$/,
+    const failure: unknown = await start({}, [{ host: LOOPBACK, port: taken.port }]).catch(
+      (error: unknown) => error,
     );
+    expect(failure).toBeInstanceOf(ListenError);
+    expect(String(failure)).toMatch(/cannot listen on 127\.0\.0\.1:\d+: the port is taken .*\[turn\]$/);
   });
 
   test("the wildcards of both families share a port", async () => {
