@@ -202,7 +202,17 @@ export class Relay {
       (next) => turn.reconfigure(next),
     ];
     const site = siteRegistration(registration, state);
-    const bound = await this.#listen({ door, auth, imap, iroh, tls, connections, state, registration: site });
+    const bound = await this.#listen({
+      door,
+      auth,
+      imap,
+      iroh,
+      tls,
+      turn,
+      connections,
+      state,
+      registration: site,
+    });
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -257,11 +267,12 @@ export class Relay {
     imap: ImapHost;
     iroh: IrohService;
     tls: TlsMaterialStore;
+    turn: TurnService;
     connections: ConnectionLimits;
     state: HotState;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, iroh, tls, connections, state, registration } = parts;
+    const { door, auth, imap, iroh, tls, turn, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
@@ -308,6 +319,7 @@ export class Relay {
           imap: imap.accept,
           submission: submissions,
           rawRoutes,
+          turn: turn.accept,
           clock,
           log,
         }),
