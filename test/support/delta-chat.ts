@@ -251,7 +251,6 @@ export class Profile {
 
 /** Warnings of the core that do not concern the relay, each with its reason. */
 const harmless: readonly [pattern: RegExp, reason: string][] = [
-  [/iroh|gossip/i, "no realtime relay is announced to these clients"],
   [/TURN|ICE server|stun:/i, "no TURN server is announced, and the fallback's name does not resolve offline"],
 ];
 
