@@ -22,6 +22,10 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["openssl", ["openssl", "version"]],
   ["python3", ["python3", "--version"]],
   ["coturn", ["sh", "-c", "command -v turnutils_uclient"]],
+  ["isync", ["mbsync", "--version"]],
+  ["offlineimap3", ["offlineimap", "--version"]],
+  ["neomutt", ["neomutt", "-v"]],
+  ["gnupg", ["gpg", "--version"]],
 ];
 
 interface Stage {
@@ -64,7 +68,7 @@ const stages: readonly Stage[] = [
   },
   {
     name: "unit",
-    commands: () => [bunTest(["src", "test/talks", "release", "web"], ["--parallel=2"])],
+    commands: () => [bunTest(["src", "test/talks", "release", "web"], ["--parallel=2", "--timeout=30000"])],
     suite: true,
   },
   { name: "fuzz", commands: () => [[bun, "test/fuzz/main.ts", "--minutes", "0.25"]] },
@@ -75,8 +79,13 @@ const stages: readonly Stage[] = [
     binary: true,
     before: installPackages,
   },
-  { name: "crash", commands: () => [bunTest(["test/crash"])], suite: true, binary: true },
-  { name: "e2e", commands: () => [bunTest(["test/e2e"])], suite: true, binary: true },
+  {
+    name: "crash",
+    commands: () => [bunTest(["test/crash"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+  },
+  { name: "e2e", commands: () => [bunTest(["test/e2e"], ["--timeout=60000"])], suite: true, binary: true },
 ];
 
 const { values } = parseArgs({ args: process.argv.slice(2), options: { only: { type: "string" } } });

@@ -298,7 +298,7 @@ export class Relay {
     });
     const listeners = new Listeners({
       answering: {
-        smtp: smtpAccept({ ...smtp, mode: "smtp" }),
+        smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => this.#config.smtp.require_tls }),
         submission: smtpAccept({ ...smtp, mode: "submission" }),
         submissions,
         imap: imap.accept,

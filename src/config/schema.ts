@@ -158,6 +158,13 @@ const limits = z.strictObject({
     .meta({ description: "Wrong passwords from one IP address before further tries wait." }),
 });
 
+const smtp = z.strictObject({
+  require_tls: z.boolean().default(true).meta({
+    description:
+      "Whether port 25 takes mail only inside TLS (STARTTLS), as chatmail relays do; the others are told 530.",
+  }),
+});
+
 const imap = z.strictObject({
   capabilities: z.enum(["generic", "full"]).default("full").meta({
     description:
@@ -347,6 +354,7 @@ export const configSchema = z.strictObject({
   storage: storage.prefault({}).meta({ description: "How mail is kept." }),
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
+  smtp: smtp.prefault({}).meta({ description: "SMTP." }),
   imap: imap.prefault({}).meta({ description: "IMAP." }),
   iroh: iroh.prefault({}).meta({ description: "The iroh relay: peer-to-peer data of apps in chats." }),
   metadata: metadata

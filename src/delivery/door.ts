@@ -123,6 +123,9 @@ class DoorIntake implements Intake {
   readonly #reception: Reception;
   #verdict: Promise<Verdict> | undefined;
   #aborted = false;
+  /** Mailboxes are being written: from here on storage says how it ends. */
+  #delivering = false;
+  #giveUp: ((verdict: Verdict) => void) | undefined;
 
   constructor(
     parts: DoorParts,
@@ -145,14 +148,18 @@ class DoorIntake implements Intake {
   }
 
   finish(): Promise<Verdict> {
-    this.#verdict ??= this.#settle();
+    this.#verdict ??= new Promise((resolve) => {
+      this.#giveUp = resolve;
+      void this.#settle().then(resolve);
+    });
     return this.#verdict;
   }
 
-  /** While `finish` is busy: gives up unless delivery has begun, which is all or nothing and goes on. */
   abort(): void {
     this.#aborted = true;
-    if (this.#verdict === undefined) this.#reception.discard();
+    if (this.#delivering) return;
+    this.#reception.discard();
+    this.#giveUp?.(refuse("storageFailed"));
   }
 
   async #settle(): Promise<Verdict> {
@@ -185,6 +192,7 @@ class DoorIntake implements Intake {
       if (room.fits.length === 0) return refuse("mailboxFull");
       // The peer left while room was made: it will come again, so delivering now would make a double.
       if (this.#aborted) return refuse("storageFailed");
+      this.#delivering = true;
       await this.#deliver(message, room.fits, this.#envelope.login ?? this.#envelope.sender);
     } finally {
       room.release();

@@ -26,6 +26,8 @@ export interface LoginOptions {
   typed?: string;
   /** Which listeners the client uses. */
   via?: "tls" | "starttls" | "443";
+  /** An `ss://` link to go through; the servers are then named by a host that does not exist. */
+  proxy?: string;
 }
 
 export class Core {
@@ -77,6 +79,10 @@ export class Core {
     );
     this.#profiles.set(id, profile);
     await this.rpc.setConfig(id, "displayname", `name of ${options.localpart}`);
+    if (options.proxy !== undefined) {
+      await this.rpc.setConfig(id, "proxy_url", options.proxy);
+      await this.rpc.setConfig(id, "proxy_enabled", "1");
+    }
     try {
       await this.rpc.addTransportFromQr(id, dcloginLink(profile, options));
     } catch (error) {
@@ -249,6 +255,23 @@ export class Profile {
   }
 }
 
+/** One shows a code, the other scans it; both have the other's key then. */
+export async function secureJoin(inviter: Profile, joiner: Profile): Promise<void> {
+  const code = await inviter.rpc.getChatSecurejoinQrCode(inviter.id, null);
+  await joiner.rpc.secureJoin(joiner.id, code);
+  await Promise.all([
+    inviter.take("SecurejoinInviterProgress", (event) => event.progress === 1000),
+    joiner.take("SecurejoinJoinerProgress", (event) => event.progress === 1000),
+  ]);
+  for (const [one, other] of [
+    [inviter, joiner],
+    [joiner, inviter],
+  ] as const) {
+    const contact = await one.rpc.getContact(one.id, await one.contactOf(other));
+    if (!contact.e2eeAvail) throw new Error("no encryption after SecureJoin");
+  }
+}
+
 /** Warnings of the core that do not concern the relay, each with its reason. */
 const harmless: readonly [pattern: RegExp, reason: string][] = [
   [/TURN|ICE server|stun:/i, "no TURN server is announced, and the fallback's name does not resolve offline"],
@@ -259,7 +282,8 @@ function isHarmless(text: string): boolean {
 }
 
 /** The link as the core reads it: `ic=3` accepts the self-signed certificate. */
-function dcloginLink(profile: Profile, { relay, typed, via = "tls" }: LoginOptions): string {
+function dcloginLink(profile: Profile, { relay, typed, via = "tls", proxy }: LoginOptions): string {
+  const host = proxy === undefined ? "127.0.0.1" : "mail.invalid";
   const imap = { tls: relay.ports.imaps, starttls: relay.ports.imap, "443": relay.ports.https }[via];
   const smtp = { tls: relay.ports.submissions, starttls: relay.ports.submission, "443": relay.ports.https }[
     via
@@ -268,10 +292,10 @@ function dcloginLink(profile: Profile, { relay, typed, via = "tls" }: LoginOptio
   const query = new URLSearchParams({
     p: profile.password,
     v: "1",
-    ih: "127.0.0.1",
+    ih: host,
     ip: String(imap),
     is: security,
-    sh: "127.0.0.1",
+    sh: host,
     sp: String(smtp),
     ss: security,
     ic: "3",

@@ -230,7 +230,8 @@ export class Relay {
       listen,
       tls: { mode: "self-signed" },
       storage: { fsync: "always" },
-      turn: { listen: [`127.0.0.1:${this.turnPort}`] },
+      // Ports of the listener come from the upper range; what is relayed stays below it.
+      turn: { listen: [`127.0.0.1:${this.turnPort}`], relay_port_min: 20_000, relay_port_max: 29_999 },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },
     };
