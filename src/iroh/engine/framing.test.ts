@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import { array, assert, integer, nat, oneof, property, record, uint8Array } from "fast-check";
 import { encodeFrame, webSocketFrame } from "../../../test/support/iroh-client.ts";
 import { type Frame, makeFrame } from "./frame.ts";
 import type { Framing, FrameSink } from "./framing.ts";
@@ -32,11 +32,10 @@ function feed(framing: Framing, stream: Buffer, places: readonly number[]): Coll
   return collector;
 }
 
-const frames = fc.array(
-  fc.record({ type: fc.integer({ min: 0, max: 63 }), bytes: fc.oneof(fc.nat(300), fc.nat(70_000)) }),
-  { maxLength: 6 },
-);
-const places = fc.array(fc.nat(200_000), { maxLength: 12 });
+const frames = array(record({ type: integer({ min: 0, max: 63 }), bytes: oneof(nat(300), nat(70_000)) }), {
+  maxLength: 6,
+});
+const places = array(nat(200_000), { maxLength: 12 });
 const bodyOf = (bytes: number) =>
   Buffer.from(Array.from({ length: bytes }, (_, i) => (i * 37 + bytes) & 255));
 
@@ -45,8 +44,8 @@ describe.each([
   ["WebSocket", "v2", () => new WebSocketFraming()],
 ] as const)("%s frames", (_, family, open) => {
   test("come out as they went in, wherever the stream is cut", () => {
-    fc.assert(
-      fc.property(frames, places, (sent, cuts) => {
+    assert(
+      property(frames, places, (sent, cuts) => {
         const stream = Buffer.concat(sent.map(({ type, bytes }) => encodeFrame(family, type, bodyOf(bytes))));
         const got = feed(open(), stream, cuts).frames;
         expect(got).toEqual(sent.map(({ type, bytes }) => [type, bodyOf(bytes).toString("hex")]));
@@ -56,8 +55,8 @@ describe.each([
   });
 
   test("never throw on bytes of any kind", () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+    assert(
+      property(uint8Array({ maxLength: 400 }), (bytes) => {
         open().push(bytes, new Collector());
       }),
       { numRuns: 300 },
@@ -66,8 +65,8 @@ describe.each([
 });
 
 test("WebSocket messages may come in any number of pieces", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1, maxLength: 3000 }), places, places, (message, ends, cuts) => {
+  assert(
+    property(uint8Array({ minLength: 1, maxLength: 3000 }), places, places, (message, ends, cuts) => {
       const at = [...new Set(ends.map((end) => end % (message.length + 1)))].sort((a, b) => a - b);
       const pieces = [0, ...at].map((from, i) => message.subarray(from, at[i] ?? message.length));
       const stream = Buffer.concat(
