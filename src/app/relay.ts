@@ -157,9 +157,9 @@ export class Relay {
       log,
       clock,
     });
-    const iroh = new IrohService(this.#config, clock, log);
-    this.#undo.push(() => iroh.stop());
     const { settings } = state;
+    const iroh = new IrohService({ config: this.#config, settings, clock, log });
+    this.#undo.push(() => iroh.stop());
     const pushes = () => pushMode(this.#config, settings) !== "off";
     const pusher = createPusher({ db, tokens, config, settings, log, clock });
     await pusher.start();
