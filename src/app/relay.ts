@@ -43,7 +43,7 @@ const LOGIN_TIMEOUT_MS = 60_000;
 const FAILED_LOGIN_DELAY_MS = 2000;
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses;
+export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
 
 export interface RelayParts {
   config: Config;
@@ -271,7 +271,7 @@ export class Relay {
     connections: ConnectionLimits;
     state: HotState;
     registration: SiteRegistration;
-  }): Promise<BoundAddresses> {
+  }): Promise<Omit<RelayAddresses, keyof TurnAddresses>> {
     const { door, auth, imap, iroh, tls, turn, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
@@ -279,7 +279,10 @@ export class Relay {
     const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
     const introductions = new Introductions();
-    const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
+    const facts = (): SiteFacts => ({
+      ...siteFacts(this.#config, listeners, tls),
+      proxyLink: this.#config.shadowsocks.on_site ? shadowsocks.link() : undefined,
+    });
     this.#facts = facts;
     const app = createApp({
       facts,
@@ -343,7 +346,7 @@ export class Relay {
     await shadowsocks.start();
     this.#reloaders.push(() => shadowsocks.reconfigure());
     this.#undo.push(() => listeners.stop());
-    return listeners.start(listen);
+    return { ...(await listeners.start(listen)), shadowsocks: shadowsocks.bound() };
   }
 
   #forget(user: Address, store: MaildirStore, tokens: DeviceTokens): void {

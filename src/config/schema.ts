@@ -285,6 +285,10 @@ const shadowsocks = z.strictObject({
     description:
       "Shared by all clients; for a 2022 cipher a key in base64. Default: made at the first start, kept in `state_dir`.",
   }),
+  on_site: z.boolean().default(true).meta({
+    description:
+      "Whether the site shows the link to everybody. Without it, give it out yourself (`madmail proxy`).",
+  }),
   allowed_ports: z.array(z.number().int().min(1).max(65_535)).max(64).default([]).meta({
     description:
       "Ports of 127.0.0.1 that clients may reach besides this relay's IMAP, submission, HTTP and HTTPS. Never 25.",

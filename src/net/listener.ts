@@ -77,6 +77,11 @@ export class ListenError extends Error {
   }
 }
 
+/** `host:port` as bound, an IPv6 address in brackets. */
+export function addressText({ address, port }: Pick<Listener, "address" | "port">): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /** Whether only IPv6 is missing: default configurations name `[::]`, and a machine without it does with the others. */
