@@ -21,6 +21,7 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["curl", ["curl", "--version"]],
   ["openssl", ["openssl", "version"]],
   ["python3", ["python3", "--version"]],
+  ["coturn", ["sh", "-c", "command -v turnutils_uclient"]],
   ["isync", ["mbsync", "--version"]],
   ["offlineimap3", ["offlineimap", "--version"]],
   ["neomutt", ["neomutt", "-v"]],

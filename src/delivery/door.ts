@@ -40,11 +40,18 @@ export interface MailCounters {
   add(name: "sent_messages" | "received_messages", count?: number): void;
 }
 
+/**
+ * Hears of each message that is durable in mailboxes, before its 250: must be quick, and must not throw.
+ * @param sender the login on submission, the envelope sender elsewhere; null for reports
+ */
+export type DeliveryListener = (users: readonly Address[], sender: Address | null) => void;
+
 export interface DoorParts {
   settings: DoorSettings;
   store: Pick<MailStore, "spool" | "deliver" | "account">;
   accounts: AccountLookup;
   counters: MailCounters;
+  onDelivered?: DeliveryListener;
   log: Log;
   clock: Clock;
 }
@@ -190,7 +197,8 @@ class DoorIntake implements Intake {
       // The peer left while room was made: it will come again, so delivering now would make a double.
       if (this.#aborted) return refuse("storageFailed");
       this.#delivering = true;
-      await time.measure(() => this.#deliver(message, room.fits));
+      const author = this.#envelope.login ?? this.#envelope.sender;
+      await time.measure(() => this.#deliver(message, room.fits, author));
     } finally {
       room.release();
     }
@@ -225,9 +233,10 @@ class DoorIntake implements Intake {
     return { do: "drop", why: "silentlyDismissed" };
   }
 
-  #deliver(message: SealedMessage, users: readonly Address[]): Promise<void> {
+  async #deliver(message: SealedMessage, users: readonly Address[], sender: Address | null): Promise<void> {
     const targets = users.map((user) => ({ user, mailbox: "INBOX" }));
-    return this.#parts.store.deliver(message, targets);
+    await this.#parts.store.deliver(message, targets);
+    this.#parts.onDelivered?.(users, sender);
   }
 
   /**
@@ -268,7 +277,7 @@ class DoorIntake implements Intake {
       spool.write(header);
       spool.write(body);
       message = spool.seal(header);
-      await this.#deliver(message, [to]);
+      await this.#deliver(message, [to], null);
     } finally {
       message?.discard();
       spool.discard();

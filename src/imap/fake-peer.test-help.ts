@@ -21,6 +21,7 @@ export function address(text: string): Address {
 const SETTINGS: ImapSettings = {
   capabilities: "full",
   compress: true,
+  push: true,
   idleKeepaliveMs: 115_000,
   idleTimeoutMs: 1_800_000,
   loginTimeoutMs: 60_000,

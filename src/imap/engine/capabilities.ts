@@ -18,6 +18,8 @@ export interface CapabilityFacts {
   secure: boolean;
   loggedIn: boolean;
   shown: "full" | "generic";
+  /** Device tokens are taken. */
+  push: boolean;
   /** COMPRESS is allowed and not on yet. */
   compress: boolean;
   /** Largest APPEND, bytes. */
@@ -25,9 +27,10 @@ export interface CapabilityFacts {
 }
 
 export function capabilities(facts: CapabilityFacts): string {
-  const { secure, loggedIn, shown, compress, messageMaxBytes } = facts;
+  const { secure, loggedIn, shown, push, compress, messageMaxBytes } = facts;
   const showsAll = loggedIn || shown === "full";
-  const base = showsAll ? `${FULL} APPENDLIMIT=${messageMaxBytes} XDELTAPUSH XCHATMAIL` : GENERIC;
+  const full = `${FULL} APPENDLIMIT=${messageMaxBytes}${push ? " XDELTAPUSH" : ""} XCHATMAIL`;
+  const base = showsAll ? full : GENERIC;
   const deflate = compress && showsAll ? " COMPRESS=DEFLATE" : "";
   if (loggedIn) return base + deflate;
   // RFC 9051 §11.2: no password crosses a line that is not encrypted.

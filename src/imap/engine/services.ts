@@ -12,6 +12,8 @@ export interface ImapSettings {
   /** Before login: all that a chatmail relay shows, or what any server shows. */
   readonly capabilities: "full" | "generic";
   readonly compress: boolean;
+  /** Device tokens are taken: XDELTAPUSH is announced. */
+  readonly push: boolean;
   /** Between `* OK Still here` lines in IDLE, ms. */
   readonly idleKeepaliveMs: number;
   /** Silence after which a logged-in peer is dismissed; RFC 9051 §5.4 wants 30 minutes at least. */

@@ -97,6 +97,7 @@ export class Session {
       secure: this.transport.secure,
       loggedIn: this.user !== undefined,
       shown: this.settings.capabilities,
+      push: this.settings.push,
       compress: this.settings.compress && this.codec === undefined,
       messageMaxBytes: this.settings.messageMaxBytes,
     });
