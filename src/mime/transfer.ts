@@ -5,7 +5,7 @@
 import { CR, EMPTY, LF, SP, TAB, toLatin1 } from "../core/bytes.ts";
 
 const EQUALS = 61;
-/** Blanks of one line that may turn out to be its end; beyond, they count as text. */
+/** Blanks of one line that may turn out to be its end; lines have 76 characters. Beyond, they count as text. */
 const BLANKS_MAX = 1000;
 
 export interface TransferDecoder {
@@ -21,6 +21,13 @@ export function transferDecoder(encoding: string): TransferDecoder | undefined {
   return encoding === "base64" ? new LenientBase64() : undefined;
 }
 
+/** 1 for what stands for itself, wherever it is on its line. */
+const ORDINARY = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte > SP && byte < 127 && byte !== EQUALS ? 1 : 0,
+);
+/** Values of hexadecimal digits, -1 for everything else. */
+const HEX = Int8Array.from({ length: 256 }, (_, byte) => hexValue(byte));
+
 /** Where the decoder stands: in text, or in what began with `=`. */
 type QuotedState = "text" | "equals" | "digit" | "softBlanks" | "softCr";
 
@@ -28,8 +35,9 @@ type QuotedState = "text" | "equals" | "digit" | "softBlanks" | "softCr";
 export class QuotedPrintable implements TransferDecoder {
   #state: QuotedState = "text";
   #high = 0;
-  /** Blanks that are dropped if the line ends now (rule 3). */
-  #blanks: number[] = [];
+  /** Blanks that are dropped if the line ends now (rule 3), and how many. */
+  #blanks: Uint8Array = EMPTY;
+  #blankCount = 0;
   #malformed = false;
   #out: Uint8Array = EMPTY;
   #used = 0;
@@ -41,7 +49,11 @@ export class QuotedPrintable implements TransferDecoder {
 
   write(bytes: Uint8Array): Uint8Array {
     this.#begin(bytes.length);
-    for (const byte of bytes) this.#take(byte);
+    for (let at = 0; at < bytes.length; ) {
+      const next = this.#state === "text" ? this.#takeRun(bytes, at) : at;
+      if (next === at) this.#take(bytes[at++] ?? 0);
+      else at = next;
+    }
     return this.#out.subarray(0, this.#used);
   }
 
@@ -50,13 +62,52 @@ export class QuotedPrintable implements TransferDecoder {
     if (this.#state === "equals" || this.#state === "digit") this.#giveUp();
     this.#state = "text";
     // Blanks at the very end are the end of a line as well.
-    this.#blanks = [];
+    this.#blankCount = 0;
     return this.#out.subarray(0, this.#used);
+  }
+
+  /** The quick way through what is usual: text, blanks, and escapes that are complete. @returns where it stopped */
+  #takeRun(bytes: Uint8Array, from: number): number {
+    let at = from;
+    for (;;) {
+      const start = at;
+      while (ORDINARY[bytes[at] ?? 0] === 1) at++;
+      if (at > start) {
+        this.#putBlanks();
+        this.#putAll(bytes.subarray(start, at));
+      }
+      const blanks = at;
+      while (bytes[at] === SP || bytes[at] === TAB) at++;
+      if (at > blanks) this.#hold(bytes.subarray(blanks, at));
+      if (bytes[at] !== EQUALS || at + 2 >= bytes.length) {
+        if (at === start || ORDINARY[bytes[at] ?? 0] !== 1) return at;
+        continue;
+      }
+      const high = HEX[bytes[at + 1] ?? 0] ?? -1;
+      const low = HEX[bytes[at + 2] ?? 0] ?? -1;
+      const isSoft = bytes[at + 1] === CR && bytes[at + 2] === LF;
+      if (!isSoft && (high < 0 || low < 0)) return at;
+      this.#putBlanks();
+      if (!isSoft) this.#put(high * 16 + low);
+      at += 3;
+    }
+  }
+
+  /** Keeps blanks back until the line goes on. No line has as many as `BLANKS_MAX`. */
+  #hold(blanks: Uint8Array): void {
+    if (this.#blankCount + blanks.length > BLANKS_MAX) {
+      this.#malformed = true;
+      this.#putBlanks();
+      return this.#putAll(blanks);
+    }
+    if (this.#blanks.length === 0) this.#blanks = new Uint8Array(BLANKS_MAX);
+    this.#blanks.set(blanks, this.#blankCount);
+    this.#blankCount += blanks.length;
   }
 
   /** Makes room: held blanks and the three characters of an escape may all come out. */
   #begin(more: number): void {
-    this.#out = new Uint8Array(more + this.#blanks.length + 3);
+    this.#out = new Uint8Array(more + this.#blankCount + 3);
     this.#used = 0;
   }
 
@@ -67,7 +118,7 @@ export class QuotedPrintable implements TransferDecoder {
       case "equals":
         return this.#takeAfterEquals(byte);
       case "digit": {
-        const low = hexValue(byte);
+        const low = HEX[byte] ?? -1;
         if (low < 0) return this.#giveUpAt(byte);
         this.#put(this.#high * 16 + low);
         this.#state = "text";
@@ -88,12 +139,8 @@ export class QuotedPrintable implements TransferDecoder {
   }
 
   #takeText(byte: number): void {
-    if (byte === SP || byte === TAB) {
-      if (this.#blanks.length >= BLANKS_MAX) this.#putBlanks();
-      this.#blanks.push(byte);
-      return;
-    }
-    if (byte === CR || byte === LF) this.#blanks = [];
+    if (byte === SP || byte === TAB) return this.#hold(Uint8Array.of(byte));
+    if (byte === CR || byte === LF) this.#blankCount = 0;
     else this.#putBlanks();
     if (byte === EQUALS) this.#state = "equals";
     else {
@@ -103,7 +150,7 @@ export class QuotedPrintable implements TransferDecoder {
   }
 
   #takeAfterEquals(byte: number): void {
-    const high = hexValue(byte);
+    const high = HEX[byte] ?? -1;
     if (high >= 0) {
       this.#high = high;
       this.#state = "digit";
@@ -127,9 +174,14 @@ export class QuotedPrintable implements TransferDecoder {
   }
 
   #putBlanks(): void {
-    if (this.#blanks.length === 0) return;
-    for (const blank of this.#blanks) this.#put(blank);
-    this.#blanks = [];
+    if (this.#blankCount === 0) return;
+    this.#putAll(this.#blanks.subarray(0, this.#blankCount));
+    this.#blankCount = 0;
+  }
+
+  #putAll(bytes: Uint8Array): void {
+    this.#out.set(bytes, this.#used);
+    this.#used += bytes.length;
   }
 
   #put(byte: number): void {
