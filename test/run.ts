@@ -21,6 +21,7 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["curl", ["curl", "--version"]],
   ["openssl", ["openssl", "version"]],
   ["python3", ["python3", "--version"]],
+  ["dovecot-imapd", ["test", "-x", "/usr/lib/dovecot/imap"]],
 ];
 
 interface Stage {
@@ -70,6 +71,13 @@ const stages: readonly Stage[] = [
   {
     name: "peers",
     commands: () => [bunTest(["test/peers"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+    before: installPackages,
+  },
+  {
+    name: "oracle",
+    commands: () => [bunTest(["test/oracle"])],
     suite: true,
     binary: true,
     before: installPackages,
