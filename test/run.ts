@@ -27,6 +27,7 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["offlineimap3", ["offlineimap", "--version"]],
   ["neomutt", ["neomutt", "-v"]],
   ["gnupg", ["gpg", "--version"]],
+  ["dovecot-imapd", ["test", "-x", "/usr/lib/dovecot/imap"]],
 ];
 
 interface Stage {
@@ -76,6 +77,13 @@ const stages: readonly Stage[] = [
   {
     name: "peers",
     commands: () => [bunTest(["test/peers"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+    before: installPackages,
+  },
+  {
+    name: "oracle",
+    commands: () => [bunTest(["test/oracle"], ["--timeout=60000"])],
     suite: true,
     binary: true,
     before: installPackages,

@@ -152,16 +152,16 @@ class AnswerReader {
   }
 
   #mailboxLine(kind: string, [attributes = null, separator = null, name = null, ...more]: Value[]): void {
-    const mailbox = textOf(name);
+    const mailbox = nameOf(name);
     this.#set(`${kind} ${mailbox}`, show(sorted(attributes)));
     if (separator !== null) this.#set(`${kind} separator`, textOf(separator));
-    if (more.length > 0) this.#set(`${kind}-info ${mailbox}`, more.map(show).join(" "));
+    if (more.length > 0) this.#set(`${kind}-info ${mailbox}`, more.map(bare).join(" "));
   }
 
   #status([name = null, items = null]: Value[]): void {
     for (const [item, value] of pairs(items)) {
       const shown = item === "UIDVALIDITY" ? "V" : item === "HIGHESTMODSEQ" ? "M" : show(value);
-      this.#set(`status ${textOf(name)} ${item}`, shown);
+      this.#set(`status ${nameOf(name)} ${item}`, shown);
     }
   }
 
@@ -345,10 +345,21 @@ function lower(value: Value): Value {
   return typeof value === "string" ? value.toLowerCase() : { str: value.str.toLowerCase() };
 }
 
+/** INBOX in one spelling. */
+function nameOf(value: Value): string {
+  const name = textOf(value);
+  return name.toUpperCase() === "INBOX" ? "INBOX" : name;
+}
+
 function textOf(value: Value): string {
   if (value === null) return "NIL";
   if (typeof value === "string") return value;
   return Array.isArray(value) ? show(value) : value.str;
+}
+
+/** Without the quotes that an astring may have or not. */
+function bare(value: Value): string {
+  return show(value).replaceAll('"', "");
 }
 
 function sorted(value: Value): Value {

@@ -12,11 +12,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
-import { Link } from "../support/link.ts";
 
 const PROGRAM = "dovecot";
 const IMAP_PROGRAM = "/usr/lib/dovecot/imap";
@@ -108,18 +107,23 @@ export class Dovecot {
 
   /** The only sign of life is the port. */
   async #ready(): Promise<void> {
-    for (let tried = 1; ; tried++) {
-      try {
-        const link = await Link.connect({ port: this.port });
-        await link.line();
-        link.close();
-        return;
-      } catch (error) {
-        if (tried === READY_TRIES || this.#process.exitCode !== null) throw error;
-        await Bun.sleep(READY_PAUSE_MS);
-      }
+    for (let tried = 1; !(await listens(this.port)); tried++) {
+      if (tried === READY_TRIES || this.#process.exitCode !== null) throw new Error("nobody listens");
+      await Bun.sleep(READY_PAUSE_MS);
     }
   }
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    const answer = (is: boolean) => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once("connect", () => answer(true));
+    socket.once("error", () => answer(false));
+  });
 }
 
 async function freePort(): Promise<number> {
@@ -160,6 +164,7 @@ mail_location = maildir:${dir}/mail/%u/Maildir
 mail_plugins = quota listescape
 imap_metadata = yes
 mail_attribute_dict = file:${dir}/mail/%u/attributes
+mail_fsync = never
 mail_max_userip_connections = 100
 protocol imap {
   mail_plugins = quota listescape imap_quota

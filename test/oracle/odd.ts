@@ -11,7 +11,7 @@ const byHand: readonly string[] = [
   "no colon here\n\nbody\n",
   "Subject: only a header\n",
   "Subject: no final line end",
-  `${MIXED}`,
+  MIXED,
   `${MIXED}no delimiter at all\n`,
   `${MIXED}--b--\n`,
   `${MIXED}--b\n--b--\n`,

@@ -61,6 +61,7 @@ const KEYS = [
   "HEADER X-None x",
   "BODY needle",
   "BODY inner",
+  "BODY inner@other.test",
   "TEXT needle",
   "TEXT first",
   "TEXT nothinglikeit",
@@ -309,8 +310,9 @@ const moving = [
   session(
     "append",
     "empty",
-    'APPEND INBOX {pgp}\nAPPEND INBOX (\\Seen $kept) {pgp}\nAPPEND INBOX "07-Feb-2026 10:00:00 +0100" {pgp}\nAPPEND INBOX (\\Draft) " 7-Feb-2026 10:00:00 -0800" {pgp}\nAPPEND nothing {pgp}\nAPPEND INBOX (\\Recent) {pgp}\nSELECT INBOX\nFETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)\nFETCH 1:* BODY.PEEK[]\nAPPEND INBOX (\\Flagged) {pgp}\nFETCH 5 FLAGS',
+    'APPEND INBOX {pgp}\nAPPEND INBOX (\\Seen $kept) {pgp}\nAPPEND INBOX "07-Feb-2026 10:00:00 +0100" {pgp}\nAPPEND INBOX (\\Draft) " 7-Feb-2026 10:00:00 -0800" {pgp}\nAPPEND nothing {pgp}\nSELECT INBOX\nFETCH 1:* (UID FLAGS INTERNALDATE RFC822.SIZE)\nFETCH 1:* BODY.PEEK[]\nAPPEND INBOX (\\Flagged) {pgp}\nFETCH 5 FLAGS',
   ),
+  session("append with \\Recent", "empty", "APPEND INBOX (\\Recent) {pgp}"),
   session("append with a bad date", "empty", 'APPEND INBOX "bad date" {pgp}'),
   session(
     "append without a message",

@@ -11,7 +11,6 @@ import type { ReadableSubprocess } from "bun";
 const READY_TIMEOUT_MS = 15_000;
 /** The product's promise is 10 s. */
 const STOP_TIMEOUT_MS = 15_000;
-/** As in the default of `turn.relay_port_min`. */
 const root = resolve(import.meta.dir, "../..");
 
 export const listenerNames = ["smtp", "submission", "submissions", "imap", "imaps", "http", "https"] as const;
