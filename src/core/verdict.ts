@@ -28,6 +28,9 @@ export const refusals = {
   storageFull: [452, "4.3.1", 507, "Insufficient system storage"],
   storageFailed: [451, "4.3.0", 500, "Try again later"],
   shuttingDown: [421, "4.3.2", 503, "Service shutting down"],
+  unsigned: [554, "5.7.1", 400, "No DKIM signature found"],
+  badSignature: [554, "5.7.1", 400, "No valid DKIM signature found"],
+  signatureUnclear: [451, "4.7.5", 503, "DKIM key could not be looked up, try again later"],
   silentlyDismissed: [250, "2.0.0", 200, "OK"],
 } as const satisfies Record<string, readonly [smtp: number, enhanced: string, http: number, text: string]>;
 
