@@ -30,6 +30,7 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { createInbound, inboundSettings } from "./federation.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
 
@@ -226,10 +227,14 @@ export class Relay {
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
     const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
     this.#facts = facts;
+    const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
+    const inbound = createInbound({ config: this.#config, door, peerAddress, clock, log });
+    this.#reloaders.push((next) => inbound.reconfigure(inboundSettings(next)));
     const app = createApp({
       facts,
       registration,
-      peerAddress: (request) => backend.peerOf(request)?.address ?? "",
+      peerAddress,
+      federation: (request) => inbound.answer(request),
       clock,
       log,
     });

@@ -22,6 +22,8 @@ export interface Config {
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
+  readonly dns: Readonly<ConfigFile["dns"]>;
+  readonly federation: Readonly<ConfigFile["federation"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
@@ -70,6 +72,8 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     accounts: file.accounts,
     limits: file.limits,
     imap: file.imap,
+    dns: file.dns,
+    federation: file.federation,
     metadata: file.metadata,
     log: file.log,
   });
