@@ -23,6 +23,8 @@ export interface Config {
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
+  readonly dns: Readonly<ConfigFile["dns"]>;
+  readonly federation: Readonly<ConfigFile["federation"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -71,6 +73,8 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     limits: file.limits,
     imap: file.imap,
     metadata: file.metadata,
+    dns: file.dns,
+    federation: file.federation,
     log: file.log,
   });
 }

@@ -177,6 +177,25 @@ const metadata = z.strictObject({
     .meta({ description: "How to reach the operator, such as mailto:me@example.org (`/shared/admin`)." }),
 });
 
+const dns = z.strictObject({
+  servers: z
+    .array(
+      z.string().refine((v) => /^[0-9a-fA-F.:[\]]+$/.test(v), "an IP address, with :PORT if it is not 53"),
+    )
+    .default([])
+    .meta({
+      description:
+        "Name servers to ask, such as `127.0.0.1` or `[2001:db8::1]:5353`. None: those of /etc/resolv.conf.",
+    }),
+});
+
+const federation = z.strictObject({
+  dkim: z.enum(["strict", "off"]).default("strict").meta({
+    description:
+      "`strict`: mail from other servers needs a valid DKIM signature by the domain of its From, unless that is an IP address. `off`: signatures are not looked at.",
+  }),
+});
+
 const log = z.strictObject({
   level: z
     .enum(["off", "error", "info", "debug"])
@@ -214,6 +233,8 @@ export const configSchema = z.strictObject({
   metadata: metadata
     .prefault({})
     .meta({ description: "What the relay tells clients about itself (RFC 5464)." }),
+  dns: dns.prefault({}).meta({ description: "Name resolution." }),
+  federation: federation.prefault({}).meta({ description: "Mail to and from other servers." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

@@ -106,7 +106,15 @@ export class Door implements MailDoor {
       bytesMax: this.messageMaxBytes,
     });
     const { messageMaxBytes } = this;
-    return new DoorIntake(this.#parts, this.#room, this.#isLocal, messageMaxBytes, envelope, reception, probe);
+    return new DoorIntake(
+      this.#parts,
+      this.#room,
+      this.#isLocal,
+      messageMaxBytes,
+      envelope,
+      reception,
+      probe,
+    );
   }
 
   readonly #isLocal = (domain: Domain): boolean => this.#domains.has(domain);
@@ -213,7 +221,7 @@ class DoorIntake implements Intake {
     };
     // What needs no key needs no wait for one.
     const early = admitContent(content, this.#envelope);
-    if (early.do !== "accept") return early;
+    if (early.do !== "accept" || this.#envelope.via === "submission") return early;
     const { fact } = await this.#probe.finding();
     return admit({ ...content, origin: fact }, this.#envelope);
   }

@@ -11,7 +11,14 @@ const RSA_MAX_BITS = 4096;
 /** Twice the record of an RSA-4096 key. */
 const RECORD_MAX_CHARS = 2048;
 
-export type KeyFlaw = "noRecord" | "revoked" | "unknownKind" | "badKey" | "weakKey" | "notForMail" | "otherHash";
+export type KeyFlaw =
+  | "noRecord"
+  | "revoked"
+  | "unknownKind"
+  | "badKey"
+  | "weakKey"
+  | "notForMail"
+  | "otherHash";
 
 /** What a record says. */
 export interface KeyRecord {
@@ -36,7 +43,8 @@ export function parseKeyRecord(text: string, crypto: DkimCrypto): KeyResult {
   const hashes = value("h");
   if (hashes !== undefined && !colonList(hashes).includes("sha256")) return flaw("otherHash");
   const services = colonList(value("s") ?? "*");
-  if (services.length > 0 && !services.includes("*") && !services.includes("email")) return flaw("notForMail");
+  if (services.length > 0 && !services.includes("*") && !services.includes("email"))
+    return flaw("notForMail");
   const kind = (value("k") ?? "rsa").toLowerCase();
   if (!isKeyKind(kind)) return flaw("unknownKind");
   const bytes = decodeBase64(p);

@@ -72,7 +72,8 @@ export function parseSignature(value: string, nowS: number): SignatureResult {
   const signature = decodeBase64(text("b"));
   const bodyHash = decodeBase64(text("bh"));
   const bodyLength = numberOf(tags.get("l"));
-  if (signature === undefined || bodyHash === undefined || bodyLength === "malformed") return flaw("malformed");
+  if (signature === undefined || bodyHash === undefined || bodyLength === "malformed")
+    return flaw("malformed");
   const b = tags.get("b");
   const unsignedValue = b === undefined ? value : value.slice(0, b.start) + value.slice(b.end);
   return {

@@ -16,7 +16,15 @@ const SIGNED = [
 const OVERSIGNED = [
   ...["from", "reply-to", "subject", "date", "to", "cc", "in-reply-to", "references", "autocrypt"],
   ...["resent-date", "resent-from", "resent-sender", "resent-to", "resent-cc"],
-  ...["list-id", "list-help", "list-unsubscribe", "list-subscribe", "list-post", "list-owner", "list-archive"],
+  ...[
+    "list-id",
+    "list-help",
+    "list-unsubscribe",
+    "list-subscribe",
+    "list-post",
+    "list-owner",
+    "list-archive",
+  ],
 ];
 /** RFC 5322 §2.1.1, with the line end. */
 const LINE_MAX_CHARS = 76;

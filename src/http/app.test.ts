@@ -55,6 +55,10 @@ function world(over: Partial<SiteFacts> = {}): World {
         return typeof w.made === "function" ? await w.made() : w.made;
       },
     },
+    wellKnown: {
+      stsHost: () => (w.facts.trusted ? w.facts.host : undefined),
+      domainKey: (selector) => (selector === "default" ? "v=DKIM1; k=rsa; p=AA" : undefined),
+    },
     peerAddress: () => w.peer,
     clock,
     log: { emit: (event) => void w.events.push(event), counts: () => new Map() },

@@ -202,18 +202,15 @@ function checkEncryption(facts: ContentFacts, origin: MessageOrigin): Verdict {
   return kind === "bounce" && INBOUND.includes(origin.via) ? accept : refuse("encryptionNeeded");
 }
 
+const originRefusals: Partial<Record<OriginFact, Refusal>> = {
+  unsigned: "unsigned",
+  badSignature: "badSignature",
+  unclear: "signatureUnclear",
+};
+
 function checkOrigin(facts: AdmitFacts): Verdict {
-  switch (facts.origin) {
-    case "signed":
-    case "literal":
-    case "unasked":
-      return accept;
-    case "unclear":
-      return refuse("signatureUnclear");
-    case "unsigned":
-    case "badSignature":
-      return refuse(facts.origin);
-  }
+  const why = originRefusals[facts.origin];
+  return why === undefined ? accept : refuse(why);
 }
 
 function kindOf(message: MessageFacts, via: Via): MessageKind {
