@@ -31,11 +31,11 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { watchKeys } from "./dkim.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { relayMetadata } from "./metadata.ts";
-import { openResolver } from "./resolver.ts";
 import { stsHost } from "./zone.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
@@ -129,7 +129,7 @@ export class Relay {
     const tls = await this.#openTls();
     const hub = new LocalChangeHub();
     const store = await this.#openStore(hub);
-    const resolver = openResolver(this.#config.dns.servers, clock);
+    const resolver = createResolver(this.#config, clock);
     const dkim = this.#openDkim();
     this.#undo.push(watchKeys({ keys: dkim, resolver, domains: this.#config.domains, clock, log }));
 
@@ -246,6 +246,9 @@ export class Relay {
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
     const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
     this.#facts = facts;
+    const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
+    const inbound = createInbound({ config: this.#config, door, peerAddress, clock, log });
+    this.#reloaders.push((next) => inbound.reconfigure(inboundSettings(next)));
     const app = createApp({
       facts,
       registration,
@@ -253,7 +256,8 @@ export class Relay {
         stsHost: () => stsHost(this.#config.hostname, !tls.facts().selfSigned),
         domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
       },
-      peerAddress: (request) => backend.peerOf(request)?.address ?? "",
+      peerAddress,
+      federation: (request) => inbound.answer(request),
       clock,
       log,
     });

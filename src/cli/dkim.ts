@@ -2,7 +2,7 @@
 import { type CommandDef, defineCommand } from "citty";
 import { confirmShown, keyShown } from "../app/dkim.ts";
 import { DkimKeyError, type DkimKeys, type KeyFacts } from "../app/dkim-keys.ts";
-import { openResolver } from "../app/resolver.ts";
+import { createResolver } from "../app/federation.ts";
 import { dnsDomains, txtStrings } from "../app/zone.ts";
 import type { Domain } from "../core/address.ts";
 import { systemClock } from "../core/clock.ts";
@@ -49,7 +49,7 @@ export function dkimCommand(globals: Globals): CommandDef {
 async function check(globals: Globals): Promise<void> {
   const { config, keys } = openKeys(globals);
   const domains = dnsDomains(config.domains);
-  const resolver = openResolver(config.dns.servers, systemClock);
+  const resolver = createResolver(config, systemClock);
   const asked = await Promise.all(
     domains.flatMap((domain) =>
       keys.all().map(async (key) => ({

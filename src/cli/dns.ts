@@ -1,7 +1,7 @@
 /** `madmail dns show|check`: the DNS records to publish, and what is wrong with those that are. */
 import { type CommandDef, defineCommand } from "citty";
 import { DkimKeyError, DkimKeys } from "../app/dkim-keys.ts";
-import { openResolver } from "../app/resolver.ts";
+import { createResolver } from "../app/federation.ts";
 import { checkZone, type RecordFinding, type ZoneFacts, zoneLine, zoneRecords } from "../app/zone.ts";
 import type { Config } from "../config/config.ts";
 import { readConfig } from "../config/read.ts";
@@ -32,7 +32,7 @@ export function dnsCommand(globals: Globals): CommandDef {
         },
         async run() {
           const { zone, config } = openZone(globals);
-          const finding = await checkZone(zone, openResolver(config.dns.servers, systemClock));
+          const finding = await checkZone(zone, createResolver(config, systemClock));
           report(globals, "dns check", finding.records.map(renderFinding).join("\n") || NOTHING, finding);
           if (!finding.ok) process.exitCode = 1;
         },

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { defineCommand } from "citty";
-import { openResolver } from "../app/resolver.ts";
+import { createResolver } from "../app/federation.ts";
 import { locateConfig } from "../config/locate.ts";
 import { readConfig } from "../config/read.ts";
 import { type Address, type Domain, domainOf, parseAddress, parseDomain } from "../core/address.ts";
@@ -74,7 +74,7 @@ function findOrigin(bytes: Uint8Array, mode: OriginMode, globals: Globals): Prom
   const file = globals.config ?? locateConfig();
   const servers =
     mode === "off" || file === undefined ? [] : readConfig(file, { stateDir: globals.stateDir }).dns.servers;
-  const resolver = openResolver(servers, systemClock);
+  const resolver = createResolver({ dns: { servers } }, systemClock);
   const probe = new OriginChecker({ resolver, clock: systemClock, mode: () => mode }).open();
   const end = headerEnd(bytes);
   if (end >= 0) {

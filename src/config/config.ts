@@ -22,9 +22,9 @@ export interface Config {
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
-  readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly dns: Readonly<ConfigFile["dns"]>;
   readonly federation: Readonly<ConfigFile["federation"]>;
+  readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -72,9 +72,9 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     accounts: file.accounts,
     limits: file.limits,
     imap: file.imap,
-    metadata: file.metadata,
     dns: file.dns,
     federation: file.federation,
+    metadata: file.metadata,
     log: file.log,
   });
 }

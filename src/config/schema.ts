@@ -164,6 +164,56 @@ const imap = z.strictObject({
   }),
 });
 
+const nameServer = z
+  .string()
+  .regex(
+    /^(\d+\.\d+\.\d+\.\d+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/,
+    "an IP address, with a port if it is not 53: 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353",
+  );
+
+const dns = z.strictObject({
+  servers: z
+    .array(nameServer)
+    .max(8)
+    .default([])
+    .meta({ description: "Name servers to ask for mail's records. Empty: those of /etc/resolv.conf." }),
+});
+
+const port = (fallback: number, doc: string) =>
+  z.number().int().min(1).max(65_535).default(fallback).meta({ description: doc });
+
+const federation = z.strictObject({
+  dkim: z.enum(["strict", "off"]).default("strict").meta({
+    description:
+      "`strict`: mail from other servers needs a valid DKIM signature by the domain of its From, unless that is an IP address. `off`: signatures are not looked at.",
+  }),
+  tls: z.enum(["verified", "encrypted", "opportunistic"]).default("verified").meta({
+    description:
+      "What other servers with a domain must prove. `verified`: a valid certificate for their name, as chatmail relays ask. `encrypted`: any certificate. `opportunistic`: SMTP in clear where STARTTLS is not offered. Servers without a domain, and domains that begin with `_`, may always show any certificate.",
+  }),
+  plain_http: z.enum(["never", "relaxed", "always"]).default("relaxed").meta({
+    description:
+      "Where mail may go by HTTP without TLS when HTTPS fails: `relaxed` is only servers without a domain and domains that begin with `_`, which have no certificate to check anyway.",
+  }),
+  allow_private_addresses: z.boolean().default(false).meta({
+    description:
+      "Whether domains of others may lead to loopback, private or this server's own addresses. For test networks: on a public relay it lets strangers make this server connect to your own machines.",
+  }),
+  inbound_per_minute: z.number().int().nonnegative().default(6000).meta({
+    description:
+      "Messages that one IP address may bring by `/mxdeliv` per minute in the long run; 0 is unlimited.",
+  }),
+  inbound_burst: z
+    .number()
+    .int()
+    .min(1)
+    .default(1000)
+    .meta({ description: "Messages it may bring at once before that rate counts." }),
+  https_port: port(443, "Port of other relays' `/mxdeliv` by HTTPS. Other values are for closed networks."),
+  http_port: port(80, "The same without TLS."),
+  smtp_port: port(25, "Port of other servers' SMTP."),
+});
+
 const metadata = z.strictObject({
   comment: z
     .string()
@@ -175,25 +225,6 @@ const metadata = z.strictObject({
     .max(1024)
     .optional()
     .meta({ description: "How to reach the operator, such as mailto:me@example.org (`/shared/admin`)." }),
-});
-
-const dns = z.strictObject({
-  servers: z
-    .array(
-      z.string().refine((v) => /^[0-9a-fA-F.:[\]]+$/.test(v), "an IP address, with :PORT if it is not 53"),
-    )
-    .default([])
-    .meta({
-      description:
-        "Name servers to ask, such as `127.0.0.1` or `[2001:db8::1]:5353`. None: those of /etc/resolv.conf.",
-    }),
-});
-
-const federation = z.strictObject({
-  dkim: z.enum(["strict", "off"]).default("strict").meta({
-    description:
-      "`strict`: mail from other servers needs a valid DKIM signature by the domain of its From, unless that is an IP address. `off`: signatures are not looked at.",
-  }),
 });
 
 const log = z.strictObject({
@@ -230,11 +261,11 @@ export const configSchema = z.strictObject({
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
   imap: imap.prefault({}).meta({ description: "IMAP." }),
+  dns: dns.prefault({}).meta({ description: "Name service." }),
+  federation: federation.prefault({}).meta({ description: "Mail to and from other servers." }),
   metadata: metadata
     .prefault({})
     .meta({ description: "What the relay tells clients about itself (RFC 5464)." }),
-  dns: dns.prefault({}).meta({ description: "Name resolution." }),
-  federation: federation.prefault({}).meta({ description: "Mail to and from other servers." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

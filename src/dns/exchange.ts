@@ -18,7 +18,7 @@ export interface ExchangeOptions {
   tcp: boolean;
   timeoutMs: number;
   /** Whether a datagram answers the question; others are ignored. `bytes` is borrowed. */
-  accepts(bytes: Uint8Array): boolean;
+  accepts: (bytes: Uint8Array) => boolean;
 }
 
 /** How questions travel; tests may give another. */

@@ -67,6 +67,8 @@ export interface AppParts {
   wellKnown: WellKnown;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
+  /** Mail from other relays (`/mxdeliv`). */
+  federation?: (request: Request) => Promise<Response>;
   clock: Clock;
   log: Log;
 }
@@ -100,6 +102,7 @@ const statusOf: Record<NewAccountRefusal, 400 | 403 | 405 | 413 | 429 | 503> = {
 /** The site as a Hono app; its `fetch` is what `Bun.serve` wants. */
 export function createApp(parts: AppParts): Hono {
   const app = new Hono();
+  const { federation } = parts;
   const limiter = new RateLimiter(NEW_ACCOUNT_RATE, parts.clock);
   const rememberedQr = lastOnly((link: string) => qrSvg(link, english.qrLabel));
 
@@ -108,6 +111,10 @@ export function createApp(parts: AppParts): Hono {
     for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value);
   });
 
+  // Relays ask with and without the slash.
+  if (federation !== undefined) {
+    for (const path of ["/mxdeliv", "/mxdeliv/"]) app.all(path, (c) => federation(c.req.raw));
+  }
   app.get("/", (c) => {
     const facts = parts.facts();
     const offer = offerOf(facts, parts.registration.status(), tokenOf(c.req.query("token")), rememberedQr);
