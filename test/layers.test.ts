@@ -23,7 +23,7 @@ const level = new Map(layers.flatMap((rooms, index) => rooms.map((room) => [room
 
 /** Rooms that are bytes in, facts out: no runtime modules, no clock. Engines and wire formats too. */
 const isPure = (file: string) =>
-  /^(core|mime|pgp)\//.test(file) || /^[a-z]+\/((client-)?engine\/|wire\.ts)/.test(file);
+  /^(core|mime|pgp|dkim)\//.test(file) || /^[a-z]+\/((client-)?engine\/|wire\.ts)/.test(file);
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)\s*import\s*["']([^"']+)["']/g;
 

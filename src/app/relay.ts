@@ -25,14 +25,18 @@ import { ConnectionLimits } from "../net/connection-limits.ts";
 import { DeflateStream } from "../net/deflate.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { HttpBackend } from "../net/http-backend.ts";
+import { OriginChecker } from "../policy/origin.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
-import { createInbound, inboundSettings } from "./federation.ts";
+import { createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
+import { watchKeys } from "./dkim.ts";
+import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { relayMetadata } from "./metadata.ts";
+import { stsHost } from "./zone.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -125,6 +129,9 @@ export class Relay {
     const tls = await this.#openTls();
     const hub = new LocalChangeHub();
     const store = await this.#openStore(hub);
+    const resolver = createResolver(this.#config, clock);
+    const dkim = this.#openDkim();
+    this.#undo.push(watchKeys({ keys: dkim, resolver, domains: this.#config.domains, clock, log }));
 
     const revocations = new Revocations();
     const slots = new HashSlots();
@@ -137,7 +144,8 @@ export class Relay {
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
     const gate = { store, accounts, log, clock };
-    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
+    const origin = new OriginChecker({ resolver, clock, mode: () => this.#config.federation.dkim });
+    const door = new Door({ ...gate, settings: this.#config, counters: state.counters, origin });
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
     tokens.expire();
@@ -164,8 +172,9 @@ export class Relay {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
       },
+      () => reloadKeys(dkim),
     ];
-    return this.#listen({ door, auth, imap, tls, registration: siteRegistration(registration, state) });
+    return this.#listen({ door, auth, imap, tls, dkim, registration: siteRegistration(registration, state) });
   }
 
   async #openState(): Promise<{ state: HotState; db: Db }> {
@@ -197,6 +206,15 @@ export class Relay {
     return tls;
   }
 
+  #openDkim(): DkimKeys {
+    try {
+      return DkimKeys.open(this.#config.stateDir, this.#clock);
+    } catch (error) {
+      if (!(error instanceof DkimKeyError)) throw error;
+      throw new StartError(error.message, { cause: error });
+    }
+  }
+
   async #openStore(hub: ChangeHub): Promise<MaildirStore> {
     const { stateDir, storage } = this.#config;
     const store = new MaildirStore({
@@ -217,9 +235,10 @@ export class Relay {
     auth: Login;
     imap: ImapHost;
     tls: TlsMaterialStore;
+    dkim: DkimKeys;
     registration: SiteRegistration;
   }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, registration } = parts;
+    const { door, auth, imap, tls, dkim, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, limits, listen } = this.#config;
@@ -233,6 +252,10 @@ export class Relay {
     const app = createApp({
       facts,
       registration,
+      wellKnown: {
+        stsHost: () => stsHost(this.#config.hostname, !tls.facts().selfSigned),
+        domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
+      },
       peerAddress,
       federation: (request) => inbound.answer(request),
       clock,
@@ -283,6 +306,17 @@ export class Relay {
   }
 }
 
+/** What could not be taken, for the operator. */
+function reloadKeys(keys: DkimKeys): string | undefined {
+  try {
+    keys.reload();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DkimKeyError)) throw error;
+    return `DKIM keys not read again: ${error.message}`;
+  }
+}
+
 /** What BYE tells the client. */
 const revokedTexts: Record<RevokedWhy, string> = {
   removed: "Account removed",
@@ -291,7 +325,7 @@ const revokedTexts: Record<RevokedWhy, string> = {
 };
 
 /** Settings that only a start can take. */
-const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage"] as const;
+const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
 
 function tlsSource(config: Config): TlsSource {
   const { tls, stateDir, hostname, domains, publicAddress } = config;

@@ -15,6 +15,8 @@ function commands(globals: Globals): CommandDef {
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
+      dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
+      dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },

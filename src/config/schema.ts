@@ -183,6 +183,10 @@ const port = (fallback: number, doc: string) =>
   z.number().int().min(1).max(65_535).default(fallback).meta({ description: doc });
 
 const federation = z.strictObject({
+  dkim: z.enum(["strict", "off"]).default("strict").meta({
+    description:
+      "`strict`: mail from other servers needs a valid DKIM signature by the domain of its From, unless that is an IP address. `off`: signatures are not looked at.",
+  }),
   tls: z.enum(["verified", "encrypted", "opportunistic"]).default("verified").meta({
     description:
       "What other servers with a domain must prove. `verified`: a valid certificate for their name, as chatmail relays ask. `encrypted`: any certificate. `opportunistic`: SMTP in clear where STARTTLS is not offered. Servers without a domain, and domains that begin with `_`, may always show any certificate.",

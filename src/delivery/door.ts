@@ -12,7 +12,8 @@ import { accept, type Refusal, refuse, type Verdict } from "../core/verdict.ts";
 import type { Log } from "../log/events.ts";
 import { cleanDelivered, cleanSubmitted } from "../mime/clean.ts";
 import { createMessageScanner } from "../pgp/scanner.ts";
-import { admit } from "../policy/admit.ts";
+import { admit, admitContent } from "../policy/admit.ts";
+import { type OriginGate, type OriginProbe, unasked } from "../policy/origin.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { type AccountLookup, judgeRecipient, sortRecipients } from "../policy/recipient.ts";
 import { judgeSender } from "../policy/sender.ts";
@@ -44,6 +45,8 @@ export interface DoorParts {
   store: Pick<MailStore, "spool" | "deliver" | "account">;
   accounts: AccountLookup;
   counters: MailCounters;
+  /** Asked about mail from outside only. */
+  origin: OriginGate;
   log: Log;
   clock: Clock;
 }
@@ -94,13 +97,24 @@ export class Door implements MailDoor {
 
   open(envelope: Envelope): Intake {
     if (envelope.login !== null) this.#sendRate.count(envelope.login);
+    const probe = envelope.via === "submission" ? unasked : this.#parts.origin.open();
     const reception = new Reception({
+      observer: probe,
       scanner: createMessageScanner(),
       spool: (options) => this.#parts.store.spool(options),
       rewrite: envelope.via === "submission" ? cleanSubmission : cleanDelivered,
       bytesMax: this.messageMaxBytes,
     });
-    return new DoorIntake(this.#parts, this.#room, this.#isLocal, this.messageMaxBytes, envelope, reception);
+    const { messageMaxBytes } = this;
+    return new DoorIntake(
+      this.#parts,
+      this.#room,
+      this.#isLocal,
+      messageMaxBytes,
+      envelope,
+      reception,
+      probe,
+    );
   }
 
   readonly #isLocal = (domain: Domain): boolean => this.#domains.has(domain);
@@ -114,6 +128,7 @@ class DoorIntake implements Intake {
   readonly #bytesMax: number;
   readonly #envelope: Envelope;
   readonly #reception: Reception;
+  readonly #probe: OriginProbe;
   #verdict: Promise<Verdict> | undefined;
   #aborted = false;
 
@@ -124,6 +139,7 @@ class DoorIntake implements Intake {
     bytesMax: number,
     envelope: Envelope,
     reception: Reception,
+    probe: OriginProbe,
   ) {
     this.#parts = parts;
     this.#room = room;
@@ -131,6 +147,7 @@ class DoorIntake implements Intake {
     this.#bytesMax = bytesMax;
     this.#envelope = envelope;
     this.#reception = reception;
+    this.#probe = probe;
   }
 
   write(chunk: Uint8Array): void {
@@ -167,7 +184,7 @@ class DoorIntake implements Intake {
     const { accounts, counters, log } = this.#parts;
     const { via, recipients } = this.#envelope;
     if (this.#aborted) return refuse("storageFailed");
-    const verdict = this.#admit();
+    const verdict = await this.#admit();
     if (verdict.do === "drop") log.emit({ kind: "messageDropped", via, why: verdict.why });
     if (verdict.do !== "accept") return verdict;
     const { known, unknown } = sortRecipients(this.#envelope, recipients, accounts);
@@ -195,14 +212,18 @@ class DoorIntake implements Intake {
   }
 
   /** @throws whatever storage threw while the message came in */
-  #admit(): Verdict {
-    const facts = {
+  async #admit(): Promise<Verdict> {
+    const content = {
       bytes: this.#reception.bytes,
       bytesMax: this.#bytesMax,
       message: this.#reception.end(),
       isLocal: this.#isLocal,
     };
-    return admit(facts, this.#envelope);
+    // What needs no key needs no wait for one.
+    const early = admitContent(content, this.#envelope);
+    if (early.do !== "accept" || this.#envelope.via === "submission") return early;
+    const { fact } = await this.#probe.finding();
+    return admit({ ...content, origin: fact }, this.#envelope);
   }
 
   /** To the submitting user the truth; to the outside the same answer as for a name that exists. */

@@ -20,6 +20,7 @@ import { dcaccountLink, dcloginLink, type ServicePorts } from "./links.ts";
 import { accountPage, landingPage, messagePage, type Offer, styleSheet } from "./pages.tsx";
 import { qrSvg } from "./qr.ts";
 import { english, type NewAccountRefusal } from "./texts.ts";
+import { addWellKnown, type WellKnown } from "./well-known.ts";
 
 /** A request to `/new` holds a token at most. */
 const NEW_BODY_MAX_BYTES = 4096;
@@ -63,6 +64,7 @@ export interface AppParts {
   /** Asked at each request, so that a reload shows at once. */
   facts(): SiteFacts;
   registration: Registration;
+  wellKnown: WellKnown;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
   /** Mail from other relays (`/mxdeliv`). */
@@ -137,6 +139,7 @@ export function createApp(parts: AppParts): Hono {
   for (const path of ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"]) {
     app.get(path, (c) => serve(c, autoconfigXml(parts.facts()), "application/xml; charset=utf-8", HOUR_S));
   }
+  addWellKnown(app, parts.wellKnown);
   app.get("/robots.txt", (c) =>
     serve(c, "User-agent: *\nDisallow: /new\n", "text/plain; charset=utf-8", DAY_S),
   );
