@@ -32,6 +32,8 @@ export interface AdmitFacts {
   message: MessageFacts;
   /** Whether addresses of this domain live here. */
   isLocal(domain: Domain): boolean;
+  /** Whether mail by authors of this domain is welcome; absent where nobody knows. */
+  judgePeer?(domain: Domain): Verdict;
 }
 
 export type CheckName =
@@ -44,6 +46,7 @@ export type CheckName =
   | "fromIsSender"
   | "reservedSender"
   | "localFrom"
+  | "peer"
   | "encryption";
 
 /** What one check said. `skipped`: it does not concern this kind of origin, or an earlier one objected. */
@@ -79,6 +82,7 @@ const checks: readonly (readonly [name: CheckName, concerns: readonly Via[], che
   ["fromIsSender", SUBMISSION, checkFromIsSender],
   ["reservedSender", INBOUND, checkReservedSender],
   ["localFrom", INBOUND, checkLocalFrom],
+  ["peer", INBOUND, checkPeer],
   ["encryption", EVERYWHERE, checkEncryption],
 ];
 
@@ -157,6 +161,12 @@ function checkLocalFrom(facts: AdmitFacts, origin: MessageOrigin): Verdict {
   const from = fromAddress(facts.message);
   const claimed = [origin.sender, from].some((a) => a != null && facts.isLocal(domainOf(a)));
   return claimed ? refuse("senderRefused") : accept;
+}
+
+/** The envelope sender was asked about at MAIL; a server that is kept out must not come in under another's. */
+function checkPeer(facts: AdmitFacts): Verdict {
+  const from = fromAddress(facts.message);
+  return from === undefined ? accept : (facts.judgePeer?.(domainOf(from)) ?? accept);
 }
 
 function checkEncryption(facts: AdmitFacts, origin: MessageOrigin): Verdict {
