@@ -17,7 +17,9 @@ import { DeviceTokens } from "../db/device-tokens.ts";
 import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { AppendDoor } from "../delivery/append.ts";
+import type { Courier } from "../delivery/courier.ts";
 import { Door } from "../delivery/door.ts";
+import { ExchangerPoller } from "../delivery/exchanger.ts";
 import { createApp, type SiteFacts, type Registration as SiteRegistration } from "../http/app.ts";
 import { ImapHost } from "../imap/server.ts";
 import type { Log } from "../log/events.ts";
@@ -32,6 +34,7 @@ import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
+import { MailQueue } from "./queue.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -41,6 +44,8 @@ export interface RelayParts {
   config: Config;
   log: Log;
   clock: Clock;
+  /** The ways to other servers; without it there are none. */
+  courier?: Courier;
 }
 
 /** A state directory that can't be used; the message is for the operator. */
@@ -49,6 +54,7 @@ export class StartError extends Error {}
 export class Relay {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #courier: Courier | undefined;
   #config: Config;
   /** What `stop` undoes, last first. */
   readonly #undo: (() => void | Promise<void>)[] = [];
@@ -57,7 +63,8 @@ export class Relay {
   #facts: (() => SiteFacts) | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor({ config, log, clock }: RelayParts) {
+  constructor({ config, log, clock, courier }: RelayParts) {
+    this.#courier = courier;
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
@@ -136,7 +143,17 @@ export class Relay {
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
     const gate = { store, accounts, log, clock };
-    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
+    const queue = await this.#openQueue(store, state);
+    const door = new Door({
+      ...gate,
+      settings: this.#config,
+      counters: state.counters,
+      federation: state.federation,
+      ...(queue === undefined ? {} : { outgoing: queue.outgoing }),
+    });
+    const poller = new ExchangerPoller({ exchangers: state.exchangers, door, fetch, clock, log });
+    await poller.start();
+    this.#undo.push(() => poller.stop());
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
     tokens.expire();
@@ -159,6 +176,11 @@ export class Relay {
     this.#reloaders = [
       (next) => door.reconfigure(next),
       (next) => append.reconfigure(next),
+      (next) => {
+        state.hydrateFederation();
+        queue?.reconfigure(next);
+        poller.look();
+      },
       async () => {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
@@ -209,6 +231,15 @@ export class Relay {
     await store.start();
     this.#undo.push(() => store.close());
     return store;
+  }
+
+  async #openQueue(store: MaildirStore, state: HotState): Promise<MailQueue | undefined> {
+    if (this.#courier === undefined) return undefined;
+    const parts = { store, state, clock: this.#clock, log: this.#log };
+    const queue = new MailQueue({ ...parts, config: this.#config, courier: this.#courier });
+    await queue.start();
+    this.#undo.push(() => queue.stop());
+    return queue;
   }
 
   async #listen(parts: {

@@ -23,8 +23,12 @@ export interface Config {
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
+  readonly federation: Readonly<ConfigFile["federation"]>;
+  readonly queue: Readonly<ConfigFile["queue"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
+
+const DAY_MS = 86_400_000;
 
 export class ConfigError extends Error {}
 
@@ -52,6 +56,10 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (file.tls.mode === "file" && (file.tls.cert === undefined || file.tls.key === undefined)) {
     throw new ConfigError('tls: mode "file" needs `cert` and `key`');
   }
+  const { retry_first: firstMs, retry_max: maxMs } = file.queue;
+  if (firstMs < 1000 || maxMs < firstMs || maxMs > DAY_MS) {
+    throw new ConfigError("queue: expected 1s <= retry_first <= retry_max <= 1d");
+  }
   const { username_min_length: min, username_max_length: max } = file.accounts;
   if (min > max)
     throw new ConfigError(`accounts: username_min_length ${min} is above username_max_length ${max}`);
@@ -71,6 +79,8 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     limits: file.limits,
     imap: file.imap,
     metadata: file.metadata,
+    federation: file.federation,
+    queue: file.queue,
     log: file.log,
   });
 }

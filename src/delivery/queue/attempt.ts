@@ -40,11 +40,7 @@ export interface AttemptParts {
   /** Whether mail may still leave for that domain. */
   judge: (domain: Domain) => Verdict;
   /** Tells a user of ours; does nothing for senders who are none. @throws {StorageError} */
-  report: (
-    to: Address,
-    originalHeader: Uint8Array,
-    failures: readonly FailedRecipient[],
-  ) => Promise<void>;
+  report: (to: Address, originalHeader: Uint8Array, failures: readonly FailedRecipient[]) => Promise<void>;
   /** Told of each round of a courier. */
   note: (domain: Domain, report: CourierReport) => void;
   lifetimeMs: () => number;
