@@ -21,6 +21,9 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["curl", ["curl", "--version"]],
   ["openssl", ["openssl", "version"]],
   ["python3", ["python3", "--version"]],
+  ["python3-dkim", ["/usr/bin/python3", "-c", "import dkim"]],
+  ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
+  ["opendkim", ["opendkim", "-V"]],
 ];
 
 interface Stage {

@@ -6,7 +6,7 @@ import { type Domain, parseDomain } from "../core/address.ts";
 import { fromLatin1, toLatin1 } from "../core/bytes.ts";
 import { ManualClock } from "../core/clock.ts";
 import type { MessageSource } from "../delivery/courier.ts";
-import { NOW_S, verify } from "../dkim/dkim.test-help.ts";
+import { NOW_S, verify } from "../../test/support/dkim.ts";
 import type { DnsResult } from "../dns/resolver.ts";
 import type { Event } from "../log/events.ts";
 import { confirmShown, keyShown, MailSigner, watchKeys } from "./dkim.ts";

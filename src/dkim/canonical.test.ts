@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { fromLatin1 } from "../core/bytes.ts";
 import { CanonicalBody, type Canonicalization, canonicalField } from "./canonical.ts";
-import { gathered } from "./dkim.test-help.ts";
+import { gathered } from "../../test/support/dkim.ts";
 
 /** The words of RFC 6376 §3.4.3 and §3.4.4 as string operations on a whole body. */
 function reference(body: string, how: Canonicalization): string {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { createPublicKey } from "node:crypto";
 import fc from "fast-check";
 import { dkimCrypto } from "../policy/origin-crypto.ts";
-import { testKey } from "./dkim.test-help.ts";
+import { testKey } from "../../test/support/dkim.ts";
 import { parseKeyRecord } from "./key-record.ts";
 
 const rsa = testKey("rsa", "r");

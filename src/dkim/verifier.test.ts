@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { fromLatin1 } from "../core/bytes.ts";
-import { signed, split, testKey, verify } from "./dkim.test-help.ts";
+import { signed, split, testKey, verify } from "../../test/support/dkim.ts";
 
 /** RFC 8463 Appendix A. */
 const FOOTBALL = [

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { fromLatin1 } from "../core/bytes.ts";
 import { ManualClock } from "../core/clock.ts";
-import { NOW_S, signed, split, testKey } from "../dkim/dkim.test-help.ts";
+import { NOW_S, signed, split, testKey } from "../../test/support/dkim.ts";
 import type { DnsResult } from "../dns/resolver.ts";
 import type { OriginFact } from "./admit.ts";
 import { OriginChecker, type OriginFinding, type OriginMode } from "./origin.ts";

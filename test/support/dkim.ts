@@ -1,13 +1,13 @@
 /** Keys, a signer and a verifier for whole messages, for the tests of this room and of those that build on it. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { concat, fromLatin1, toLatin1 } from "../core/bytes.ts";
-import { headerEnd, parseFields } from "../mime/header.ts";
-import { dkimCrypto, sha256 } from "../policy/origin-crypto.ts";
-import type { KeyKind } from "./crypto.ts";
-import type { HeaderBlock } from "./header-hash.ts";
-import { parseKeyRecord } from "./key-record.ts";
-import { BodyHasher, signatureFields, type SigningKey } from "./signer.ts";
-import { type SignatureVerdict, SignatureVerifier } from "./verifier.ts";
+import { concat, fromLatin1, toLatin1 } from "../../src/core/bytes.ts";
+import { headerEnd, parseFields } from "../../src/mime/header.ts";
+import { dkimCrypto, sha256 } from "../../src/policy/origin-crypto.ts";
+import type { KeyKind } from "../../src/dkim/crypto.ts";
+import type { HeaderBlock } from "../../src/dkim/header-hash.ts";
+import { parseKeyRecord } from "../../src/dkim/key-record.ts";
+import { BodyHasher, signatureFields, type SigningKey } from "../../src/dkim/signer.ts";
+import { type SignatureVerdict, SignatureVerifier } from "../../src/dkim/verifier.ts";
 
 export const NOW_S = 1_700_000_000;
 
