@@ -267,10 +267,10 @@ function dcloginLink(profile: Profile, { relay, typed, via = "tls" }: LoginOptio
   const query = new URLSearchParams({
     p: profile.password,
     v: "1",
-    ih: "127.0.0.1",
+    ih: relay.host,
     ip: String(imap),
     is: security,
-    sh: "127.0.0.1",
+    sh: relay.host,
     sp: String(smtp),
     ss: security,
     ic: "3",
