@@ -22,7 +22,8 @@ const layers: readonly (readonly string[])[] = [
 const level = new Map(layers.flatMap((rooms, index) => rooms.map((room) => [room, index] as const)));
 
 /** Rooms that are bytes in, facts out: no runtime modules, no clock. Engines and wire formats too. */
-const isPure = (file: string) => /^(core|mime|pgp)\//.test(file) || /^[a-z]+\/(engine\/|wire\.ts)/.test(file);
+const isPure = (file: string) =>
+  /^(core|mime|pgp|dkim)\//.test(file) || /^[a-z]+\/((client-)?engine\/|wire\.ts)/.test(file);
 const IMPORT =
   /(?:^|\n)\s*(?:import|export)\b[^;"']*?from\s*["']([^"']+)["']|(?:^|\n)\s*import\s*["']([^"']+)["']/g;
 

@@ -28,6 +28,9 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["neomutt", ["neomutt", "-v"]],
   ["gnupg", ["gpg", "--version"]],
   ["dovecot-imapd", ["test", "-x", "/usr/lib/dovecot/imap"]],
+  ["python3-dkim", ["/usr/bin/python3", "-c", "import dkim"]],
+  ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
+  ["opendkim", ["opendkim", "-V"]],
 ];
 
 interface Stage {

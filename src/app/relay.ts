@@ -10,7 +10,7 @@ import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
 import { Registration } from "../auth/registration.ts";
 import { Revocations, type RevokedWhy } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
-import { type Address, hostOf, parseAddress } from "../core/address.ts";
+import { type Address, type Domain, hostOf, parseAddress } from "../core/address.ts";
 import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeviceTokens } from "../db/device-tokens.ts";
@@ -18,6 +18,8 @@ import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { AppendDoor } from "../delivery/append.ts";
 import { Door } from "../delivery/door.ts";
+import { ExchangerPoller } from "../delivery/exchanger.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import { createApp, type SiteFacts, type Registration as SiteRegistration } from "../http/app.ts";
 import { ImapHost } from "../imap/server.ts";
 import type { Log } from "../log/events.ts";
@@ -26,17 +28,23 @@ import { DeflateStream } from "../net/deflate.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { Introductions } from "../net/introductions.ts";
 import { HttpBackend } from "../net/http-backend.ts";
+import { OriginChecker } from "../policy/origin.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { createCourier, createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
+import { MailSigner, watchKeys } from "./dkim.ts";
+import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { relayMetadata } from "./metadata.ts";
 import { createPusher, pushMode } from "./push.ts";
+import { MailQueue } from "./queue.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import { type TurnAddresses, TurnService } from "./turn.ts";
+import { stsHost } from "./zone.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -132,6 +140,9 @@ export class Relay {
     const tls = await this.#openTls();
     const hub = new LocalChangeHub();
     const store = await this.#openStore(hub);
+    const resolver = createResolver(this.#config, clock);
+    const dkim = this.#openDkim();
+    this.#undo.push(watchKeys({ keys: dkim, resolver, domains: this.#config.domains, clock, log }));
 
     const revocations = new Revocations();
     const slots = new HashSlots();
@@ -144,6 +155,8 @@ export class Relay {
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
     const gate = { store, accounts, log, clock };
+    const origin = new OriginChecker({ resolver, clock, mode: () => this.#config.federation.dkim });
+    const queue = await this.#openQueue(store, state, resolver, dkim);
     const tokens = new DeviceTokens(db, clock);
     const { limits } = this.#config;
     const connections = new ConnectionLimits({
@@ -168,8 +181,14 @@ export class Relay {
       ...gate,
       settings: this.#config,
       counters: state.counters,
+      origin,
+      federation: state.federation,
+      outgoing: queue.outgoing,
       onDelivered: (users, sender) => pusher.delivered(users, sender),
     });
+    const poller = new ExchangerPoller({ exchangers: state.exchangers, door, fetch, clock, log });
+    await poller.start();
+    this.#undo.push(() => poller.stop());
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const imap = new ImapHost({
       store,
@@ -195,11 +214,17 @@ export class Relay {
       (next) => door.reconfigure(next),
       (next) => append.reconfigure(next),
       async (next) => iroh.reconfigure(next),
+      (next) => {
+        state.hydrateFederation();
+        queue.reconfigure(next);
+        poller.look();
+      },
       async () => {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
       },
       (next) => turn.reconfigure(next),
+      () => reloadKeys(dkim),
     ];
     const site = siteRegistration(registration, state);
     const bound = await this.#listen({
@@ -208,6 +233,7 @@ export class Relay {
       imap,
       iroh,
       tls,
+      dkim,
       turn,
       connections,
       state,
@@ -246,6 +272,15 @@ export class Relay {
     return tls;
   }
 
+  #openDkim(): DkimKeys {
+    try {
+      return DkimKeys.open(this.#config.stateDir, this.#clock);
+    } catch (error) {
+      if (!(error instanceof DkimKeyError)) throw error;
+      throw new StartError(error.message, { cause: error });
+    }
+  }
+
   async #openStore(hub: ChangeHub): Promise<MaildirStore> {
     const { stateDir, storage } = this.#config;
     const store = new MaildirStore({
@@ -261,18 +296,37 @@ export class Relay {
     return store;
   }
 
+  async #openQueue(
+    store: MaildirStore,
+    state: HotState,
+    resolver: Resolver,
+    keys: DkimKeys,
+  ): Promise<MailQueue> {
+    const parts = { clock: this.#clock, log: this.#log };
+    const isLocal = (domain: Domain): boolean => this.#config.domains.includes(domain);
+    const signer = new MailSigner({ keys, isLocal, clock: this.#clock });
+    const config = () => this.#config;
+    const ways = createCourier({ ...parts, config, resolver, overrides: state.overrides, signer });
+    this.#undo.push(() => ways.stop());
+    const queue = new MailQueue({ ...parts, config: this.#config, courier: ways.courier, store, state });
+    await queue.start();
+    this.#undo.push(() => queue.stop());
+    return queue;
+  }
+
   async #listen(parts: {
     door: Door;
     auth: Login;
     imap: ImapHost;
     iroh: IrohService;
     tls: TlsMaterialStore;
+    dkim: DkimKeys;
     turn: TurnService;
     connections: ConnectionLimits;
     state: HotState;
     registration: SiteRegistration;
   }): Promise<Omit<RelayAddresses, keyof TurnAddresses>> {
-    const { door, auth, imap, iroh, tls, turn, connections, state, registration } = parts;
+    const { door, auth, imap, iroh, tls, dkim, turn, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
@@ -284,10 +338,18 @@ export class Relay {
       proxyLink: this.#config.shadowsocks.on_site ? shadowsocks.link() : undefined,
     });
     this.#facts = facts;
+    const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
+    const inbound = createInbound({ config: this.#config, door, peerAddress, clock, log });
+    this.#reloaders.push((next) => inbound.reconfigure(inboundSettings(next)));
     const app = createApp({
       facts,
       registration,
-      peerAddress: (request) => backend.peerOf(request)?.address ?? "",
+      wellKnown: {
+        stsHost: () => stsHost(this.#config.hostname, !tls.facts().selfSigned),
+        domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
+      },
+      peerAddress,
+      federation: (request) => inbound.answer(request),
       clock,
       log,
     });
@@ -367,6 +429,17 @@ export class Relay {
   }
 }
 
+/** What could not be taken, for the operator. */
+function reloadKeys(keys: DkimKeys): string | undefined {
+  try {
+    keys.reload();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DkimKeyError)) throw error;
+    return `DKIM keys not read again: ${error.message}`;
+  }
+}
+
 /** What BYE tells the client. */
 const revokedTexts: Record<RevokedWhy, string> = {
   removed: "Account removed",
@@ -375,7 +448,7 @@ const revokedTexts: Record<RevokedWhy, string> = {
 };
 
 /** Settings that only a start can take. */
-const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage"] as const;
+const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
 
 function tlsSource(config: Config): TlsSource {
   const { tls, stateDir, hostname, domains, publicAddress } = config;

@@ -22,7 +22,7 @@ export function configCommand(globals: Globals): CommandDef {
           },
         },
         run({ args }) {
-          const file = args.file ?? existing(globals);
+          const file = args.file ?? existingConfig(globals);
           readConfig(file, { stateDir: globals.stateDir });
           report(globals, "config check", `${file}: ok`, { file });
         },
@@ -30,7 +30,7 @@ export function configCommand(globals: Globals): CommandDef {
       show: defineCommand({
         meta: { name: "show", description: "Print the configuration in force, defaults filled in" },
         run() {
-          const file = existing(globals);
+          const file = existingConfig(globals);
           const config = readConfig(file, { stateDir: globals.stateDir });
           report(globals, "config show", `# ${file}\n${JSON.stringify(config, null, 2)}`, { file, config });
         },
@@ -46,7 +46,8 @@ export function configCommand(globals: Globals): CommandDef {
   });
 }
 
-function existing(globals: Globals): string {
+/** The configuration file to use. @throws {CommandError} when there is none */
+export function existingConfig(globals: Globals): string {
   const file = globals.config ?? locateConfig();
   if (file === undefined) throw new CommandError("no configuration file found; name one with --config");
   return file;

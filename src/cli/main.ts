@@ -15,8 +15,11 @@ function commands(globals: Globals): CommandDef {
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
+      dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
+      dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
+      queue: async () => (await import("./queue.ts")).queueCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });

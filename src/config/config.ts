@@ -30,6 +30,9 @@ export interface Config {
   readonly limits: Readonly<ConfigFile["limits"]>;
   readonly smtp: Readonly<ConfigFile["smtp"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
+  readonly dns: Readonly<ConfigFile["dns"]>;
+  readonly federation: Readonly<ConfigFile["federation"]>;
+  readonly queue: Readonly<ConfigFile["queue"]>;
   readonly iroh: Readonly<Omit<ConfigFile["iroh"], "listen"> & { listen: readonly ListenAddress[] }>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
   readonly turn: Readonly<TurnConfig>;
@@ -39,6 +42,8 @@ export interface Config {
   readonly push: Readonly<ConfigFile["push"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
+
+const DAY_MS = 86_400_000;
 
 export class ConfigError extends Error {}
 
@@ -67,6 +72,10 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (file.tls.mode === "file" && (file.tls.cert === undefined || file.tls.key === undefined)) {
     throw new ConfigError('tls: mode "file" needs `cert` and `key`');
   }
+  const { retry_first: firstMs, retry_max: maxMs } = file.queue;
+  if (firstMs < 1000 || maxMs < firstMs || maxMs > DAY_MS) {
+    throw new ConfigError("queue: expected 1s <= retry_first <= retry_max <= 1d");
+  }
   const { username_min_length: min, username_max_length: max } = file.accounts;
   if (min > max)
     throw new ConfigError(`accounts: username_min_length ${min} is above username_max_length ${max}`);
@@ -86,6 +95,9 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     limits: file.limits,
     smtp: file.smtp,
     imap: file.imap,
+    dns: file.dns,
+    federation: file.federation,
+    queue: file.queue,
     iroh: { ...file.iroh, listen: file.iroh.listen.map(parseEndpoint) },
     metadata: file.metadata,
     turn: resolveTurn(file.turn),

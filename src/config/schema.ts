@@ -203,6 +203,60 @@ const iroh = z.strictObject({
     .meta({ description: "What is relayed for all clients together, bytes per second; 0 is unlimited." }),
 });
 
+const nameServer = z
+  .string()
+  .regex(
+    /^(\d+\.\d+\.\d+\.\d+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)$/,
+    "an IP address, with a port if it is not 53: 192.0.2.1, 192.0.2.1:5353, [2001:db8::1]:5353",
+  );
+
+const dns = z.strictObject({
+  servers: z
+    .array(nameServer)
+    .max(8)
+    .default([])
+    .meta({ description: "Name servers to ask for mail's records. Empty: those of /etc/resolv.conf." }),
+});
+
+const federation = z.strictObject({
+  enabled: z.boolean().default(true).meta({
+    description: "Whether mail goes to other servers and comes from them. A setting made at run time wins.",
+  }),
+  policy: z.enum(["ACCEPT", "REJECT"]).default("ACCEPT").meta({
+    description:
+      "Other servers without a rule: `ACCEPT` lets them in (rules keep out), `REJECT` keeps them out (rules let in). A setting made at run time wins.",
+  }),
+  dkim: z.enum(["strict", "off"]).default("strict").meta({
+    description:
+      "`strict`: mail from other servers needs a valid DKIM signature by the domain of its From, unless that is an IP address. `off`: signatures are not looked at.",
+  }),
+  tls: z.enum(["verified", "encrypted", "opportunistic"]).default("verified").meta({
+    description:
+      "What other servers with a domain must prove. `verified`: a valid certificate for their name, as chatmail relays ask. `encrypted`: any certificate. `opportunistic`: SMTP in clear where STARTTLS is not offered. Servers without a domain, and domains that begin with `_`, may always show any certificate.",
+  }),
+  plain_http: z.enum(["never", "relaxed", "always"]).default("relaxed").meta({
+    description:
+      "Where mail may go by HTTP without TLS when HTTPS fails: `relaxed` is only servers without a domain and domains that begin with `_`, which have no certificate to check anyway.",
+  }),
+  allow_private_addresses: z.boolean().default(false).meta({
+    description:
+      "Whether domains of others may lead to loopback, private or this server's own addresses. For test networks: on a public relay it lets strangers make this server connect to your own machines.",
+  }),
+  inbound_per_minute: z.number().int().nonnegative().default(6000).meta({
+    description:
+      "Messages that one IP address may bring by `/mxdeliv` per minute in the long run; 0 is unlimited.",
+  }),
+  inbound_burst: z
+    .number()
+    .int()
+    .min(1)
+    .default(1000)
+    .meta({ description: "Messages it may bring at once before that rate counts." }),
+  https_port: port(443, "Port of other relays' `/mxdeliv` by HTTPS. Other values are for closed networks."),
+  http_port: port(80, "The same without TLS."),
+  smtp_port: port(25, "Port of other servers' SMTP."),
+});
+
 const metadata = z.strictObject({
   comment: z
     .string()
@@ -325,6 +379,36 @@ const push = z.strictObject({
     }),
 });
 
+const queue = z.strictObject({
+  concurrency: z.number().int().min(4).max(2000).default(200).meta({
+    description:
+      "Transfers to other servers at once. Each holds a few open files; servers that answer go first.",
+  }),
+  per_destination: z.number().int().min(1).max(20).default(2).meta({
+    description: "Of them, to one domain that answers. 1 keeps the order of messages strictly.",
+  }),
+  retry_first: duration.default(60_000).meta({ description: "Wait after the first failure." }),
+  retry_factor: z
+    .number()
+    .min(1)
+    .max(10)
+    .default(1.5)
+    .meta({ description: "By how much each further wait is longer." }),
+  retry_max: duration.default(3_600_000).meta({ description: "Longest wait, at most 1d." }),
+  lifetime: duration.default(172_800_000).meta({
+    description: "A message that could not be delivered for so long is given up, and its sender told.",
+  }),
+  max_messages: z.number().int().min(1).default(100_000).meta({
+    description: "Messages that may wait; one to several domains counts for each. More are refused for now.",
+  }),
+  max_per_destination: z
+    .number()
+    .int()
+    .min(1)
+    .default(10_000)
+    .meta({ description: "Of them, for one domain." }),
+});
+
 const log = z.strictObject({
   level: z
     .enum(["off", "error", "info", "debug"])
@@ -360,6 +444,9 @@ export const configSchema = z.strictObject({
   limits: limits.prefault({}).meta({ description: "Bounds." }),
   smtp: smtp.prefault({}).meta({ description: "SMTP." }),
   imap: imap.prefault({}).meta({ description: "IMAP." }),
+  dns: dns.prefault({}).meta({ description: "Name service." }),
+  federation: federation.prefault({}).meta({ description: "Mail to and from other servers." }),
+  queue: queue.prefault({}).meta({ description: "Mail that waits for other servers." }),
   iroh: iroh.prefault({}).meta({ description: "The iroh relay: peer-to-peer data of apps in chats." }),
   metadata: metadata
     .prefault({})

@@ -17,7 +17,20 @@ export const refusals = {
   recipientUnknown: [550, "5.1.1", 404, "No such mailbox here"],
   recipientSyntax: [501, "5.1.3", 400, "Bad recipient address syntax"],
   recipientBlocked: [550, "5.2.1", 403, "Mailbox is disabled"],
-  federationOff: [451, "4.4.0", 503, "Delivery to other servers is not available yet, try again later"],
+  federationOff: [550, "5.7.1", 403, "This relay does not exchange mail with other servers"],
+  recipientRefused: [
+    550,
+    "5.7.1",
+    403,
+    "This relay sends no mail to that server: its operator's federation policy",
+  ],
+  peerRefused: [
+    550,
+    "5.7.1",
+    403,
+    "This relay takes no mail from your server: its operator's federation policy",
+  ],
+  queueFull: [451, "4.3.2", 503, "Too much mail waits for other servers, try again later"],
   mailboxFull: [552, "5.2.2", 507, "Quota exceeded (mailbox for user is full)"],
   messageTooBig: [552, "5.3.4", 413, "Message exceeds maximum size"],
   headerTooBig: [552, "5.3.4", 413, "Message header exceeds maximum size"],
@@ -28,6 +41,9 @@ export const refusals = {
   storageFull: [452, "4.3.1", 507, "Insufficient system storage"],
   storageFailed: [451, "4.3.0", 500, "Try again later"],
   shuttingDown: [421, "4.3.2", 503, "Service shutting down"],
+  unsigned: [554, "5.7.1", 400, "No DKIM signature found"],
+  badSignature: [554, "5.7.1", 400, "No valid DKIM signature found"],
+  signatureUnclear: [451, "4.7.5", 503, "DKIM key could not be looked up, try again later"],
   silentlyDismissed: [250, "2.0.0", 200, "OK"],
 } as const satisfies Record<string, readonly [smtp: number, enhanced: string, http: number, text: string]>;
 

@@ -7,7 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import { refuse, type Verdict } from "../core/verdict.ts";
 import type { Log } from "../log/events.ts";
 import { createMessageScanner } from "../pgp/scanner.ts";
-import { admit } from "../policy/admit.ts";
+import { admitContent } from "../policy/admit.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import type { MailStore, SealedMessage } from "../storage/store.ts";
 import { type DoorSettings, storageRefusal } from "./door.ts";
@@ -115,6 +115,6 @@ export class AppendDoor {
       message: reception.end(),
       isLocal: () => false,
     };
-    return admit(facts, { via: "append", login: user, sender: null });
+    return admitContent(facts, { via: "append", login: user, sender: null });
   }
 }

@@ -114,6 +114,12 @@ test("a relay like this one takes the report as a bounce from outside", () => {
   scanner.write(bytes);
   const message = scanner.end();
   expect(message.received).toEqual({ kind: "bounce" });
-  const facts = { bytes: bytes.length, bytesMax: 1_000_000, message, isLocal: () => false };
+  const facts = {
+    bytes: bytes.length,
+    bytesMax: 1_000_000,
+    message,
+    isLocal: () => false,
+    origin: "signed",
+  } as const;
   expect(admit(facts, { via: "smtp", login: null, sender: null })).toEqual({ do: "accept" });
 });

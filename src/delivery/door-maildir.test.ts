@@ -12,6 +12,7 @@ import type { Log } from "../log/events.ts";
 import { fakeEncryptedMessage } from "../pgp/fixtures.test-help.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { inboxOf, textOf } from "../storage/store.test-help.ts";
+import { unasked } from "../policy/origin.ts";
 import { Door } from "./door.ts";
 import type { Intake } from "./intake.ts";
 
@@ -57,6 +58,7 @@ async function withWorld(quotaBytes: number, work: (world: World) => Promise<voi
       quotaBytes: () => quotaBytes,
     },
     counters: { add: () => undefined },
+    origin: { open: () => unasked },
     log,
     clock,
   });

@@ -14,6 +14,7 @@ import {
   StorageError,
   type StorageFault,
 } from "../storage/store.ts";
+import { type OriginGate, unasked } from "../policy/origin.ts";
 import { AppendDoor } from "./append.ts";
 import { Door, type DoorSettings } from "./door.ts";
 import type { Envelope } from "./intake.ts";
@@ -130,7 +131,7 @@ const settings: DoorSettings = {
   limits: { message_size: 10_000, recipients: 1000, send_per_minute: 60, send_burst: 3 },
 };
 
-function world(): World {
+function world(gate: OriginGate = { open: () => unasked }): World {
   const clock = new ManualClock();
   const store = new FakeStore(clock);
   const events: Event[] = [];
@@ -146,7 +147,7 @@ function world(): World {
   const counters = {
     add: (name: string, count = 1) => void (totals[name] = (totals[name] ?? 0) + count),
   };
-  const parts = { settings, store, accounts, counters, log, clock };
+  const parts = { settings, store, accounts, counters, origin: gate, log, clock };
   return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas, totals };
 }
 

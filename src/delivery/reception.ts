@@ -19,6 +19,8 @@ export interface ReceptionParts {
   spool(options: SpoolOptions): Spool;
   /** Header block to be stored for the one that came; both with their blank line. */
   rewrite(header: Uint8Array): Uint8Array;
+  /** Sees the original bytes: the header block once it is complete, then the body as it comes (borrowed). */
+  observer?: { header(block: Uint8Array): void; body(chunk: Uint8Array): void };
   /** Largest message, original bytes. */
   bytesMax: number;
 }
@@ -90,16 +92,22 @@ export class Reception {
     const { scanner } = this.#parts;
     scanner.write(chunk);
     if (this.#spool !== undefined) {
-      this.#spool.write(chunk);
+      this.#takeBody(chunk);
       return;
     }
     const original = scanner.header;
     if (original === undefined) return;
+    this.#parts.observer?.header(original);
     this.#header = this.#parts.rewrite(original);
     this.#spool = this.#parts.spool({ maxBytes: this.#parts.bytesMax + REWRITING_MAX_BYTES });
     this.#spool.write(this.#header);
     const bodyStart = original.length - before;
-    if (bodyStart < chunk.length) this.#spool.write(chunk.subarray(bodyStart));
+    if (bodyStart < chunk.length) this.#takeBody(chunk.subarray(bodyStart));
+  }
+
+  #takeBody(chunk: Uint8Array): void {
+    this.#parts.observer?.body(chunk);
+    this.#spool?.write(chunk);
   }
 
   #forget(): void {

@@ -55,6 +55,10 @@ function world(over: Partial<SiteFacts> = {}): World {
         return typeof w.made === "function" ? await w.made() : w.made;
       },
     },
+    wellKnown: {
+      stsHost: () => (w.facts.trusted ? w.facts.host : undefined),
+      domainKey: (selector) => (selector === "default" ? "v=DKIM1; k=rsa; p=AA" : undefined),
+    },
     peerAddress: () => w.peer,
     clock,
     log: { emit: (event) => void w.events.push(event), counts: () => new Map() },
@@ -370,3 +374,30 @@ test("autoconfig of an IP relay names it without brackets", async () => {
   expect(xml).toContain("<domain>192.0.2.1</domain>");
   expect(xml).not.toContain("[");
 });
+
+test("the MTA-STS policy is served while the certificate is trusted", async () => {
+  const response = await world({ trusted: true }).get("/.well-known/mta-sts.txt");
+  expect(response.status).toBe(200);
+  expect(response.headers.get("content-type")).toBe("text/plain; charset=utf-8");
+  expect(await response.text()).toBe(
+    "version: STSv1\r\nmode: enforce\r\nmx: relay.test\r\nmax_age: 2419200\r\n",
+  );
+  expect((await world().get("/.well-known/mta-sts.txt")).status).toBe(404);
+});
+
+for (const [path, status] of [
+  ["default", 200],
+  ["DEFAULT", 200],
+  ["other", 404],
+  ["", 400],
+  ["a%20b", 400],
+  ["a".repeat(65), 400],
+] as const) {
+  test(`a DKIM key record at _domainkey/${path.slice(0, 10)}: ${status}`, async () => {
+    const response = await world().get(`/.well-known/_domainkey/${path}`);
+    expect(response.status).toBe(status);
+    if (status !== 200) return;
+    expect(await response.text()).toBe("v=DKIM1; k=rsa; p=AA\n");
+    expect(response.headers.get("cache-control")).toBe("public, max-age=86400");
+  });
+}

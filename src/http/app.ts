@@ -20,6 +20,7 @@ import { dcaccountLink, dcloginLink, type ServicePorts } from "./links.ts";
 import { accountPage, landingPage, messagePage, type Offer, styleSheet } from "./pages.tsx";
 import { qrSvg } from "./qr.ts";
 import { english, type NewAccountRefusal } from "./texts.ts";
+import { addWellKnown, type WellKnown } from "./well-known.ts";
 
 /** A request to `/new` holds a token at most. */
 const NEW_BODY_MAX_BYTES = 4096;
@@ -65,8 +66,11 @@ export interface AppParts {
   /** Asked at each request, so that a reload shows at once. */
   facts(): SiteFacts;
   registration: Registration;
+  wellKnown: WellKnown;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
+  /** Mail from other relays (`/mxdeliv`). */
+  federation?: (request: Request) => Promise<Response>;
   clock: Clock;
   log: Log;
 }
@@ -100,6 +104,7 @@ const statusOf: Record<NewAccountRefusal, 400 | 403 | 405 | 413 | 429 | 503> = {
 /** The site as a Hono app; its `fetch` is what `Bun.serve` wants. */
 export function createApp(parts: AppParts): Hono {
   const app = new Hono();
+  const { federation } = parts;
   const limiter = new RateLimiter(NEW_ACCOUNT_RATE, parts.clock);
   const rememberedQr = lastOnly((link: string) => qrSvg(link, english.qrLabel));
   const proxyQr = lastOnly((link: string) => qrSvg(link, english.proxyQrLabel));
@@ -113,6 +118,10 @@ export function createApp(parts: AppParts): Hono {
     for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value);
   });
 
+  // Relays ask with and without the slash.
+  if (federation !== undefined) {
+    for (const path of ["/mxdeliv", "/mxdeliv/"]) app.all(path, (c) => federation(c.req.raw));
+  }
   app.get("/", (c) => {
     const facts = parts.facts();
     const offer = offerOf(facts, parts.registration.status(), tokenOf(c.req.query("token")), rememberedQr);
@@ -137,6 +146,7 @@ export function createApp(parts: AppParts): Hono {
   for (const path of ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"]) {
     app.get(path, (c) => serve(c, autoconfigXml(parts.facts()), "application/xml; charset=utf-8", HOUR_S));
   }
+  addWellKnown(app, parts.wellKnown);
   app.get("/robots.txt", (c) =>
     serve(c, "User-agent: *\nDisallow: /new\n", "text/plain; charset=utf-8", DAY_S),
   );

@@ -69,11 +69,10 @@ class Scanner implements MessageScanner {
   end(): MessageFacts {
     const block = this.#header ?? this.#buffer.subarray(0, this.#used);
     const fields = this.#header === undefined ? parseFields(block) : this.#fields;
-    const from = fields.filter((field) => field.name === "from");
     return {
       ...this.#kinds(),
-      from: from.flatMap((field) => addressTexts(block, field)),
-      fromFieldCount: from.length,
+      from: authorTexts(block, fields),
+      fromFieldCount: fields.filter((field) => field.name === "from").length,
       receivedCount: fields.filter((field) => field.name === "received").length,
       headerComplete: this.#header !== undefined,
       headerMalformed: !(this.#isTidy ?? isTidy(block)),
@@ -114,9 +113,12 @@ function both(flaw: GateFlaw): Pick<MessageFacts, "submitted" | "received"> {
   return { submitted: { kind: "cleartext", flaw }, received: { kind: "cleartext", flaw } };
 }
 
-/** From fields may hold UTF-8 (RFC 6532 §3.2). */
-function addressTexts(header: Uint8Array, field: Field): string[] {
-  return parseAddressList(fieldText(header, field)).texts.map((text) => toUtf8(fromLatin1(text)));
+/** Address texts of all From fields, which may hold UTF-8 (RFC 6532 §3.2). */
+export function authorTexts(header: Uint8Array, fields: readonly Field[]): string[] {
+  const from = fields.filter((field) => field.name === "from");
+  return from.flatMap((field) =>
+    parseAddressList(fieldText(header, field)).texts.map((text) => toUtf8(fromLatin1(text))),
+  );
 }
 
 function flawed(flaw: GateFlaw): HeaderVerdict {

@@ -3,7 +3,15 @@ import { type Address, type Domain, parseAddress } from "../core/address.ts";
 import { HEADER_MAX_BYTES, RECEIVED_MAX_COUNT } from "../core/limits.ts";
 import type { Refusal } from "../core/verdict.ts";
 import type { MessageFacts } from "../pgp/facts.ts";
-import { type AdmitFacts, admit, type CheckName, explain, fromAddress, type MessageOrigin } from "./admit.ts";
+import {
+  type AdmitFacts,
+  admit,
+  admitContent,
+  type CheckName,
+  explain,
+  fromAddress,
+  type MessageOrigin,
+} from "./admit.ts";
 
 function address(text: string): Address {
   const parsed = parseAddress(text);
@@ -39,7 +47,7 @@ const secureJoin = { kind: "secureJoinRequest" } as const;
 
 function facts(message: MessageFacts, over: Partial<AdmitFacts> = {}): AdmitFacts {
   const isLocal = (domain: Domain) => domain === "relay.test" || domain === "[192.0.2.1]";
-  return { bytes: 10_000, bytesMax: 1_000_000, message, isLocal, ...over };
+  return { bytes: 10_000, bytesMax: 1_000_000, message, isLocal, origin: "signed", ...over };
 }
 
 type Row = readonly [
@@ -209,6 +217,33 @@ const rows: readonly Row[] = [
     facts({ ...fromRemote, from: ["alice@192.0.2.1"] }),
     "senderRefused",
   ],
+  ["takes mail from an IP address unsigned", smtp, facts(fromRemote, { origin: "literal" }), "accept"],
+  ["takes mail unasked where the check is off", http, facts(fromRemote, { origin: "unasked" }), "accept"],
+  ["refuses unsigned mail", smtp, facts(fromRemote, { origin: "unsigned" }), "unsigned", "origin"],
+  ["refuses an unsigned bounce", http, facts(bounce, { origin: "unsigned" }), "unsigned", "origin"],
+  ["takes a signed bounce", { ...smtp, sender: null }, facts(bounce), "accept"],
+  [
+    "refuses mail without a valid signature",
+    http,
+    facts(fromRemote, { origin: "badSignature" }),
+    "badSignature",
+    "origin",
+  ],
+  [
+    "refuses for now what the DNS could not decide",
+    smtp,
+    facts(fromRemote, { origin: "unclear" }),
+    "signatureUnclear",
+    "origin",
+  ],
+  ["asks no signature of a submission", submission, facts(encrypted, { origin: "unsigned" }), "accept"],
+  [
+    "says first that mail is not encrypted, signed or not",
+    smtp,
+    facts({ ...fromRemote, received: cleartext }, { origin: "unsigned" }),
+    "encryptionNeeded",
+    "encryption",
+  ],
   ["takes an encrypted APPEND by another author", append, facts(fromRemote), "accept"],
   [
     "takes an appended Secure-Join request",
@@ -227,6 +262,8 @@ for (const [name, origin, input, want, check] of rows) {
     const told = explain(input, origin);
     expect(told.verdict).toEqual(verdict);
     const objections = told.checks.filter((c) => c.outcome === "refused" || c.outcome === "dropped");
+    const early = admitContent(input, origin);
+    expect(early).toEqual(objections[0]?.check === "origin" ? { do: "accept" } : verdict);
     expect(objections.map((c) => c.why)).toEqual(want === "accept" ? [] : [want]);
     if (check !== undefined) expect(objections[0]?.check).toBe(check);
   });
@@ -246,6 +283,9 @@ test("every reason that a message can be judged by has a row", () => {
     "silentlyDismissed",
     "senderRefused",
     "encryptionNeeded",
+    "unsigned",
+    "badSignature",
+    "signatureUnclear",
   ];
   expect(reasons.filter((why) => !covered.has(why))).toEqual([]);
 });
@@ -257,14 +297,14 @@ test("admit() drops, not refuses, what is dismissed in silence", () => {
 
 test("explain() names the first objection, its flaw, and skips the rest", () => {
   const told = explain(facts({ ...encrypted, submitted: cleartext }), submission);
-  expect(told.checks.at(-1)).toEqual({
+  expect(told.checks.at(-2)).toEqual({
     check: "encryption",
     outcome: "refused",
     why: "encryptionNeeded",
     flaw: "notMultipartEncrypted",
   });
   const early = explain(facts({ ...encrypted, submitted: cleartext }, { bytes: 2_000_000 }), submission);
-  expect(early.checks.map((c) => c.outcome)).toEqual(["refused", ...Array(9).fill("skipped")]);
+  expect(early.checks.map((c) => c.outcome)).toEqual(["refused", ...Array(11).fill("skipped")]);
 });
 
 test("fromAddress() normalises the only author", () => {

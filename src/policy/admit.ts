@@ -23,8 +23,21 @@ export interface MessageOrigin {
   sender: Address | null;
 }
 
-/** What the checks look at. */
-export interface AdmitFacts {
+/** What was found out about where mail from outside comes from (policy/origin.ts). */
+export type OriginFact =
+  /** A valid signature by the domain of From. */
+  | "signed"
+  /** From is at an IP address, which has no keys. */
+  | "literal"
+  | "unsigned"
+  | "badSignature"
+  /** A key could not be looked up. */
+  | "unclear"
+  /** The operator does not ask, or the origin is a login. */
+  | "unasked";
+
+/** What the checks look at, but for the origin. */
+export interface ContentFacts {
   /** Bytes as they came. */
   bytes: number;
   /** Largest size allowed, bytes. */
@@ -32,6 +45,13 @@ export interface AdmitFacts {
   message: MessageFacts;
   /** Whether addresses of this domain live here. */
   isLocal(domain: Domain): boolean;
+  /** Whether mail by authors of this domain is welcome; absent where nobody knows. */
+  judgePeer?(domain: Domain): Verdict;
+}
+
+/** What the checks look at. */
+export interface AdmitFacts extends ContentFacts {
+  origin: OriginFact;
 }
 
 export type CheckName =
@@ -44,7 +64,9 @@ export type CheckName =
   | "fromIsSender"
   | "reservedSender"
   | "localFrom"
-  | "encryption";
+  | "peer"
+  | "encryption"
+  | "origin";
 
 /** What one check said. `skipped`: it does not concern this kind of origin, or an earlier one objected. */
 export interface CheckOutcome {
@@ -60,7 +82,9 @@ export interface Explanation {
   checks: readonly CheckOutcome[];
 }
 
+type ContentCheck = (facts: ContentFacts, origin: MessageOrigin) => Verdict;
 type Check = (facts: AdmitFacts, origin: MessageOrigin) => Verdict;
+type Row<C> = readonly [name: CheckName, concerns: readonly Via[], check: C];
 type Via = MessageOrigin["via"];
 
 const EVERYWHERE: readonly Via[] = ["submission", "smtp", "http", "append"];
@@ -68,8 +92,8 @@ const TRANSPORTED: readonly Via[] = ["submission", "smtp", "http"];
 const INBOUND: readonly Via[] = ["smtp", "http"];
 const SUBMISSION: readonly Via[] = ["submission"];
 
-/** The order is the policy: cheap and certain first, the gate last, so that its reason is never a guess. */
-const checks: readonly (readonly [name: CheckName, concerns: readonly Via[], check: Check])[] = [
+/** The order is the policy: cheap and certain first, the gate after them, so that its reason is never a guess. */
+const contentChecks: readonly Row<ContentCheck>[] = [
   ["size", EVERYWHERE, (facts) => (facts.bytes > facts.bytesMax ? refuse("messageTooBig") : accept)],
   ["headerSize", EVERYWHERE, checkHeaderSize],
   ["headerForm", EVERYWHERE, checkHeaderForm],
@@ -79,12 +103,28 @@ const checks: readonly (readonly [name: CheckName, concerns: readonly Via[], che
   ["fromIsSender", SUBMISSION, checkFromIsSender],
   ["reservedSender", INBOUND, checkReservedSender],
   ["localFrom", INBOUND, checkLocalFrom],
+  ["peer", INBOUND, checkPeer],
   ["encryption", EVERYWHERE, checkEncryption],
 ];
+/** The origin comes last: it is the only one that may have to wait, for the DNS. */
+const checks: readonly Row<Check>[] = [...contentChecks, ["origin", INBOUND, checkOrigin]];
 
 /** The verdict on a complete message. */
 export function admit(facts: AdmitFacts, origin: MessageOrigin): Verdict {
-  for (const [, concerns, check] of checks) {
+  return firstObjection(checks, facts, origin);
+}
+
+/** The same without the origin: an objection is final, acceptance is not. */
+export function admitContent(facts: ContentFacts, origin: MessageOrigin): Verdict {
+  return firstObjection(contentChecks, facts, origin);
+}
+
+function firstObjection<F extends ContentFacts>(
+  rows: readonly Row<(facts: F, origin: MessageOrigin) => Verdict>[],
+  facts: F,
+  origin: MessageOrigin,
+): Verdict {
+  for (const [, concerns, check] of rows) {
     if (!concerns.includes(origin.via)) continue;
     const verdict = check(facts, origin);
     if (verdict.do !== "accept") return verdict;
@@ -111,39 +151,39 @@ export function explain(facts: AdmitFacts, origin: MessageOrigin): Explanation {
 }
 
 /** The author: the address of the only From field with the only address in it (RFC 5322 §3.6.2). */
-export function fromAddress(message: MessageFacts): Address | undefined {
+export function fromAddress(message: Pick<MessageFacts, "from" | "fromFieldCount">): Address | undefined {
   const [text] = message.from;
   if (message.fromFieldCount !== 1 || message.from.length !== 1 || text === undefined) return undefined;
   return parseAddress(text);
 }
 
-function checkHeaderSize(facts: AdmitFacts): Verdict {
+function checkHeaderSize(facts: ContentFacts): Verdict {
   const tooBig = !facts.message.headerComplete && facts.bytes > HEADER_MAX_BYTES;
   return tooBig ? refuse("headerTooBig") : accept;
 }
 
 /** A header block that never ends within its limit was refused before; here it is one without its blank line. */
-function checkHeaderForm(facts: AdmitFacts): Verdict {
+function checkHeaderForm(facts: ContentFacts): Verdict {
   const { headerComplete, headerMalformed } = facts.message;
   return headerComplete && !headerMalformed ? accept : refuse("malformedMessage");
 }
 
 /** RFC 5321 §6.3. */
-function checkLoop(facts: AdmitFacts): Verdict {
+function checkLoop(facts: ContentFacts): Verdict {
   return facts.message.receivedCount > RECEIVED_MAX_COUNT ? refuse("mailLoop") : accept;
 }
 
 /** RFC 6409 §6.1: bound to the login. Asked at MAIL already; asked again, because a promise is cheap to keep. */
-function checkSenderIsLogin(_facts: AdmitFacts, origin: MessageOrigin): Verdict {
+function checkSenderIsLogin(_facts: ContentFacts, origin: MessageOrigin): Verdict {
   if (origin.login === null) return refuse("authRequired");
   return origin.sender === origin.login ? accept : refuse("senderNotYours");
 }
 
-function checkFromIsSender(facts: AdmitFacts, origin: MessageOrigin): Verdict {
+function checkFromIsSender(facts: ContentFacts, origin: MessageOrigin): Verdict {
   return fromAddress(facts.message) === origin.sender ? accept : refuse("fromMismatch");
 }
 
-function checkReservedSender(facts: AdmitFacts, origin: MessageOrigin): Verdict {
+function checkReservedSender(facts: ContentFacts, origin: MessageOrigin): Verdict {
   const from = fromAddress(facts.message);
   const reserved = [origin.sender, from].some((a) => a != null && localpartOf(a) === RESERVED_SENDER);
   return reserved ? { do: "drop", why: "silentlyDismissed" } : accept;
@@ -153,17 +193,34 @@ function checkReservedSender(facts: AdmitFacts, origin: MessageOrigin): Verdict 
  * Nobody outside may speak as one of our users: those come by submission. An envelope sender that differs from From
  * is no fault here (lists, SRS); delivery forgets such a sender instead.
  */
-function checkLocalFrom(facts: AdmitFacts, origin: MessageOrigin): Verdict {
+function checkLocalFrom(facts: ContentFacts, origin: MessageOrigin): Verdict {
   const from = fromAddress(facts.message);
   const claimed = [origin.sender, from].some((a) => a != null && facts.isLocal(domainOf(a)));
   return claimed ? refuse("senderRefused") : accept;
 }
 
-function checkEncryption(facts: AdmitFacts, origin: MessageOrigin): Verdict {
+/** The envelope sender was asked about at MAIL; a server that is kept out must not come in under another's. */
+function checkPeer(facts: ContentFacts): Verdict {
+  const from = fromAddress(facts.message);
+  return from === undefined ? accept : (facts.judgePeer?.(domainOf(from)) ?? accept);
+}
+
+function checkEncryption(facts: ContentFacts, origin: MessageOrigin): Verdict {
   const { kind } = kindOf(facts.message, origin.via);
   if (kind === "encrypted" || kind === "secureJoinRequest") return accept;
   // A client of ours has no reason to send a delivery report: it would be clear text with a costume.
   return kind === "bounce" && INBOUND.includes(origin.via) ? accept : refuse("encryptionNeeded");
+}
+
+const originRefusals: Partial<Record<OriginFact, Refusal>> = {
+  unsigned: "unsigned",
+  badSignature: "badSignature",
+  unclear: "signatureUnclear",
+};
+
+function checkOrigin(facts: AdmitFacts): Verdict {
+  const why = originRefusals[facts.origin];
+  return why === undefined ? accept : refuse(why);
 }
 
 function kindOf(message: MessageFacts, via: Via): MessageKind {

@@ -22,6 +22,8 @@ export const settingKeys = {
   irohUrl: "__IROH_RELAY_URL__",
   pushMode: "__PUSH_MODE__",
   pushEnabled: "__PUSH_ENABLED__",
+  federationEnabled: "__FEDERATION_ENABLED__",
+  federationPolicy: "__FEDERATION_POLICY__",
 } as const;
 
 export class Settings {

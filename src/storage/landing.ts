@@ -34,6 +34,19 @@ export interface Landing {
   place(path: string): void;
 }
 
+/** A place outside of mailboxes for the same message, made, synced and undone with them. */
+export interface Annex {
+  /** @param placeBody makes the complete message appear at a path, synchronously */
+  place(placeBody: (path: string) => void): void;
+  /** Starts what must end before the message is durable there. */
+  sync(): Promise<void>[];
+  undo(): void;
+  close(): void;
+}
+
+/** An annex with its body at hand. */
+type Outside = { place(): void } & Pick<Annex, "sync" | "undo">;
+
 /** Where the bodies' own sync is started; undefined when they are durable already (copies). */
 export type SyncBody = (() => Promise<void>) | undefined;
 
@@ -52,6 +65,7 @@ interface Drawn {
 export class Attempt {
   readonly #context: MaildirContext;
   readonly #drawn: Drawn[] = [];
+  #outside: Outside | undefined;
   #state: "open" | "givenUp" | "landed" = "open";
 
   constructor(context: MaildirContext) {
@@ -60,6 +74,15 @@ export class Attempt {
 
   get drawn(): readonly Drawn[] {
     return this.#drawn;
+  }
+
+  /** The place outside of mailboxes, if there is one. */
+  get outside(): Outside | undefined {
+    return this.#outside;
+  }
+
+  carry(outside: Outside): void {
+    this.#outside = outside;
   }
 
   add(drawn: Drawn): void {
@@ -81,6 +104,7 @@ export class Attempt {
   giveUp(): boolean {
     if (this.#state !== "open") return false;
     this.#state = "givenUp";
+    this.#outside?.undo();
     for (const { mailbox, arrival, first } of this.#drawn) {
       unlinkQuietly(this.#context, mailbox.files.pathOf(first));
       if (first.inNew !== arrival.inNew) unlinkQuietly(this.#context, mailbox.files.pathOf(arrival));
@@ -118,6 +142,8 @@ export async function land(
   attempt = new Attempt(context),
 ): Promise<IndexedMessage[]> {
   try {
+    attempt.check();
+    attempt.outside?.place();
     for (const [index, landing] of landings.entries()) {
       if (index % CHUNK === CHUNK - 1) await new Promise((resolve) => setImmediate(resolve));
       attempt.check();
@@ -128,7 +154,7 @@ export async function land(
       attempt.add({ mailbox, arrival, first });
       landing.place(mailbox.files.pathOf(first));
     }
-    await syncAll(context, attempt.drawn, syncBody);
+    await syncAll(context, attempt.drawn, syncBody, attempt.outside?.sync());
     attempt.check();
     for (const { mailbox, arrival, first } of attempt.drawn) {
       if (first.inNew !== arrival.inNew) mailbox.files.rename(first, arrival.flags);
@@ -156,21 +182,31 @@ export async function landMessage(
   message: SpooledMessage,
   places: readonly Omit<Landing, "place" | "size" | "header">[],
   attempt: Attempt,
+  annex?: Annex,
 ): Promise<IndexedMessage[]> {
   await context.deliverySlots.take();
   try {
     attempt.check();
     const { body } = message;
     const source = body instanceof Uint8Array ? new ScratchFile(context, body) : body;
+    /** The last name of a scratch file is a rename. */
+    const placeAt = (path: string, isLast: boolean): void => {
+      if (source instanceof ScratchFile && isLast) source.moveTo(path);
+      else context.files.link(source.path, path);
+    };
     const landings = places.map((place, index) => ({
       ...place,
       size: message.bytes,
       header: message.header,
-      place(path: string): void {
-        if (source instanceof ScratchFile && index === places.length - 1) source.moveTo(path);
-        else context.files.link(source.path, path);
-      },
+      place: (path: string) => placeAt(path, index === places.length - 1),
     }));
+    if (annex !== undefined) {
+      attempt.carry({
+        place: () => annex.place((path) => placeAt(path, places.length === 0)),
+        sync: () => annex.sync(),
+        undo: () => annex.undo(),
+      });
+    }
     if (source instanceof ScratchFile) {
       try {
         source.fill();
@@ -188,6 +224,7 @@ export async function landMessage(
       source.unhold();
     }
   } finally {
+    annex?.close();
     context.deliverySlots.give();
   }
 }
@@ -229,13 +266,17 @@ class ScratchFile {
 }
 
 /** `optimized` is fsync, not fdatasync: on the usual file systems it makes the inode's names durable too. */
-function syncFile(context: MaildirContext, fd: number): Promise<void> {
+export function syncFile(context: MaildirContext, fd: number): Promise<void> {
   return context.fsync === "optimized" ? context.files.sync(fd) : context.files.syncData(fd);
 }
 
 /** Waits for all, also when one fails: a descriptor must not be closed under a sync. */
-async function syncAll(context: MaildirContext, drawn: readonly Drawn[], syncBody: SyncBody): Promise<void> {
-  const waits: Promise<void>[] = [];
+async function syncAll(
+  context: MaildirContext,
+  drawn: readonly Drawn[],
+  syncBody: SyncBody,
+  waits: Promise<void>[] = [],
+): Promise<void> {
   if (context.fsync !== "never" && syncBody !== undefined) waits.push(syncBody());
   if (context.fsync === "always") {
     const directories = new Set(drawn.map(({ mailbox, first }) => mailbox.files.directoryOf(first)));

@@ -283,7 +283,7 @@ function isHarmless(text: string): boolean {
 
 /** The link as the core reads it: `ic=3` accepts the self-signed certificate. */
 function dcloginLink(profile: Profile, { relay, typed, via = "tls", proxy }: LoginOptions): string {
-  const host = proxy === undefined ? "127.0.0.1" : "mail.invalid";
+  const host = proxy === undefined ? relay.host : "mail.invalid";
   const imap = { tls: relay.ports.imaps, starttls: relay.ports.imap, "443": relay.ports.https }[via];
   const smtp = { tls: relay.ports.submissions, starttls: relay.ports.submission, "443": relay.ports.https }[
     via

@@ -24,6 +24,10 @@ export interface RelayOptions {
   name: string;
   /** `relay.test` or an address literal such as `[127.0.0.1]`. */
   domain?: string;
+  /** Where it listens; default 127.0.0.1. */
+  address?: string;
+  /** Ports to listen on; free ones where none is given. */
+  ports?: Partial<Record<ListenerName, number>>;
   /** Tables merged over the test defaults, by table name. */
   config?: Record<string, TomlTable>;
   /** An existing directory to use; it is then left in place at the end. */
@@ -64,7 +68,9 @@ export class Relay {
     this.#options = options;
     this.domain = options.domain ?? "relay.test";
     this.dir = options.dir ?? mkdtempSync(join(tmpdir(), "madmail-test-"));
-    this.ports = Object.fromEntries(listenerNames.map((name) => [name, 0])) as Record<ListenerName, number>;
+    this.ports = Object.fromEntries(
+      listenerNames.map((name) => [name, options.ports?.[name] ?? 0]),
+    ) as Record<ListenerName, number>;
   }
 
   static async start(options: RelayOptions): Promise<Relay> {
@@ -82,6 +88,11 @@ export class Relay {
     return this.#process?.pid ?? 0;
   }
 
+  /** What it listens on and clients connect to. */
+  get host(): string {
+    return this.#options.address ?? "127.0.0.1";
+  }
+
   get stateDir(): string {
     return join(this.dir, "state");
   }
@@ -96,6 +107,11 @@ export class Relay {
     const from = this.#output.length;
     this.signal(signal);
     await this.until((output) => output.includes(text, from));
+  }
+
+  /** What the configuration says from the next start on, by table name. */
+  configure(config: Record<string, TomlTable>): void {
+    this.#options.config = { ...this.#options.config, ...config };
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
@@ -225,7 +241,7 @@ export class Relay {
   }
 
   #toml(): string {
-    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`127.0.0.1:${this.ports[n]}`]]));
+    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`${this.host}:${this.ports[n]}`]]));
     const tables: Record<string, TomlTable> = {
       listen,
       tls: { mode: "self-signed" },
