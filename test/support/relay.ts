@@ -11,6 +11,7 @@ import type { ReadableSubprocess } from "bun";
 const READY_TIMEOUT_MS = 15_000;
 /** The product's promise is 10 s. */
 const STOP_TIMEOUT_MS = 15_000;
+const RELOADED = "configuration read again";
 const root = resolve(import.meta.dir, "../..");
 
 export const listenerNames = ["smtp", "submission", "submissions", "imap", "imaps", "http", "https"] as const;
@@ -56,6 +57,7 @@ export class Relay {
   readonly #names = new Set<string>();
   #process: ReadableSubprocess | undefined;
   #output = "";
+  #onOutput: () => void = () => {};
   #readers: Promise<void>[] = [];
 
   private constructor(options: RelayOptions) {
@@ -96,9 +98,17 @@ export class Relay {
     return this.#output;
   }
 
-  /** What the configuration says from the next start on, by table name. */
-  configure(config: Record<string, TomlTable>): void {
+  /** Changes the configuration, by table name, and lets the running relay read it. */
+  async reload(config: Record<string, TomlTable>): Promise<void> {
     this.#options.config = { ...this.#options.config, ...config };
+    writeFileSync(join(this.dir, "madmail.toml"), this.#toml());
+    const before = this.#output.split(RELOADED).length;
+    this.signal("SIGHUP");
+    while (this.#output.split(RELOADED).length === before) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#onOutput = resolve;
+      await promise;
+    }
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
@@ -200,6 +210,7 @@ export class Relay {
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
       this.#output += text;
+      this.#onOutput();
       if (onReady === undefined) continue;
       partial += text;
       const lines = partial.split("\n");
