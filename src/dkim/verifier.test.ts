@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromLatin1 } from "../core/bytes.ts";
 import { signed, split, testKey, verify } from "../../test/support/dkim.ts";
 
