@@ -10,7 +10,7 @@ import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
 import { Registration } from "../auth/registration.ts";
 import { Revocations, type RevokedWhy } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
-import { type Address, hostOf, parseAddress } from "../core/address.ts";
+import { type Address, type Domain, hostOf, parseAddress } from "../core/address.ts";
 import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeviceTokens } from "../db/device-tokens.ts";
@@ -18,6 +18,8 @@ import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { AppendDoor } from "../delivery/append.ts";
 import { Door } from "../delivery/door.ts";
+import { ExchangerPoller } from "../delivery/exchanger.ts";
+import type { Resolver } from "../dns/resolver.ts";
 import { createApp, type SiteFacts, type Registration as SiteRegistration } from "../http/app.ts";
 import { ImapHost } from "../imap/server.ts";
 import type { Log } from "../log/events.ts";
@@ -31,12 +33,13 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
-import { createInbound, createResolver, inboundSettings } from "./federation.ts";
+import { createCourier, createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
-import { watchKeys } from "./dkim.ts";
+import { MailSigner, watchKeys } from "./dkim.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { relayMetadata } from "./metadata.ts";
 import { stsHost } from "./zone.ts";
+import { MailQueue } from "./queue.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
@@ -145,7 +148,18 @@ export class Relay {
     };
     const gate = { store, accounts, log, clock };
     const origin = new OriginChecker({ resolver, clock, mode: () => this.#config.federation.dkim });
-    const door = new Door({ ...gate, settings: this.#config, counters: state.counters, origin });
+    const queue = await this.#openQueue(store, state, resolver, dkim);
+    const door = new Door({
+      ...gate,
+      settings: this.#config,
+      counters: state.counters,
+      origin,
+      federation: state.federation,
+      outgoing: queue.outgoing,
+    });
+    const poller = new ExchangerPoller({ exchangers: state.exchangers, door, fetch, clock, log });
+    await poller.start();
+    this.#undo.push(() => poller.stop());
     const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
     tokens.expire();
@@ -168,6 +182,11 @@ export class Relay {
     this.#reloaders = [
       (next) => door.reconfigure(next),
       (next) => append.reconfigure(next),
+      (next) => {
+        state.hydrateFederation();
+        queue.reconfigure(next);
+        poller.look();
+      },
       async () => {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
@@ -228,6 +247,24 @@ export class Relay {
     await store.start();
     this.#undo.push(() => store.close());
     return store;
+  }
+
+  async #openQueue(
+    store: MaildirStore,
+    state: HotState,
+    resolver: Resolver,
+    keys: DkimKeys,
+  ): Promise<MailQueue> {
+    const parts = { clock: this.#clock, log: this.#log };
+    const isLocal = (domain: Domain): boolean => this.#config.domains.includes(domain);
+    const signer = new MailSigner({ keys, isLocal, clock: this.#clock });
+    const config = () => this.#config;
+    const ways = createCourier({ ...parts, config, resolver, overrides: state.overrides, signer });
+    this.#undo.push(() => ways.stop());
+    const queue = new MailQueue({ ...parts, config: this.#config, courier: ways.courier, store, state });
+    await queue.start();
+    this.#undo.push(() => queue.stop());
+    return queue;
   }
 
   async #listen(parts: {

@@ -25,8 +25,11 @@ export interface Config {
   readonly dns: Readonly<ConfigFile["dns"]>;
   readonly federation: Readonly<ConfigFile["federation"]>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
+  readonly queue: Readonly<ConfigFile["queue"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
+
+const DAY_MS = 86_400_000;
 
 export class ConfigError extends Error {}
 
@@ -54,6 +57,10 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (file.tls.mode === "file" && (file.tls.cert === undefined || file.tls.key === undefined)) {
     throw new ConfigError('tls: mode "file" needs `cert` and `key`');
   }
+  const { retry_first: firstMs, retry_max: maxMs } = file.queue;
+  if (firstMs < 1000 || maxMs < firstMs || maxMs > DAY_MS) {
+    throw new ConfigError("queue: expected 1s <= retry_first <= retry_max <= 1d");
+  }
   const { username_min_length: min, username_max_length: max } = file.accounts;
   if (min > max)
     throw new ConfigError(`accounts: username_min_length ${min} is above username_max_length ${max}`);
@@ -75,6 +82,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     dns: file.dns,
     federation: file.federation,
     metadata: file.metadata,
+    queue: file.queue,
     log: file.log,
   });
 }

@@ -183,6 +183,13 @@ const port = (fallback: number, doc: string) =>
   z.number().int().min(1).max(65_535).default(fallback).meta({ description: doc });
 
 const federation = z.strictObject({
+  enabled: z.boolean().default(true).meta({
+    description: "Whether mail goes to other servers and comes from them. A setting made at run time wins.",
+  }),
+  policy: z.enum(["ACCEPT", "REJECT"]).default("ACCEPT").meta({
+    description:
+      "Other servers without a rule: `ACCEPT` lets them in (rules keep out), `REJECT` keeps them out (rules let in). A setting made at run time wins.",
+  }),
   dkim: z.enum(["strict", "off"]).default("strict").meta({
     description:
       "`strict`: mail from other servers needs a valid DKIM signature by the domain of its From, unless that is an IP address. `off`: signatures are not looked at.",
@@ -227,6 +234,36 @@ const metadata = z.strictObject({
     .meta({ description: "How to reach the operator, such as mailto:me@example.org (`/shared/admin`)." }),
 });
 
+const queue = z.strictObject({
+  concurrency: z.number().int().min(4).max(2000).default(200).meta({
+    description:
+      "Transfers to other servers at once. Each holds a few open files; servers that answer go first.",
+  }),
+  per_destination: z.number().int().min(1).max(20).default(2).meta({
+    description: "Of them, to one domain that answers. 1 keeps the order of messages strictly.",
+  }),
+  retry_first: duration.default(60_000).meta({ description: "Wait after the first failure." }),
+  retry_factor: z
+    .number()
+    .min(1)
+    .max(10)
+    .default(1.5)
+    .meta({ description: "By how much each further wait is longer." }),
+  retry_max: duration.default(3_600_000).meta({ description: "Longest wait, at most 1d." }),
+  lifetime: duration.default(172_800_000).meta({
+    description: "A message that could not be delivered for so long is given up, and its sender told.",
+  }),
+  max_messages: z.number().int().min(1).default(100_000).meta({
+    description: "Messages that may wait; one to several domains counts for each. More are refused for now.",
+  }),
+  max_per_destination: z
+    .number()
+    .int()
+    .min(1)
+    .default(10_000)
+    .meta({ description: "Of them, for one domain." }),
+});
+
 const log = z.strictObject({
   level: z
     .enum(["off", "error", "info", "debug"])
@@ -266,6 +303,7 @@ export const configSchema = z.strictObject({
   metadata: metadata
     .prefault({})
     .meta({ description: "What the relay tells clients about itself (RFC 5464)." }),
+  queue: queue.prefault({}).meta({ description: "Mail that waits for other servers." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

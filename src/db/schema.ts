@@ -72,3 +72,54 @@ export const pushTokens = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.username, table.deviceToken] })],
 );
+
+/** Servers that the federation policy makes an exception of. `domain` is a peer key: lower case, no brackets. */
+export const federationRules = sqliteTable("federation_rules", {
+  domain: text("domain").primaryKey(),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Servers to which mail is accepted and thrown away. */
+export const federationSilentDismiss = sqliteTable("federation_silent_dismiss", {
+  domain: text("domain").primaryKey(),
+  createdAt: integer("created_at").notNull(),
+});
+
+/** Where mail for a domain goes instead of what the DNS says: a host name or a URL. */
+export const dnsOverrides = sqliteTable("dns_overrides", {
+  lookupKey: text("lookup_key").primaryKey(),
+  targetHost: text("target_host").notNull(),
+  comment: text("comment").notNull().default(""),
+  createdAt: integer("created_at").notNull().default(0),
+  updatedAt: integer("updated_at").notNull().default(0),
+});
+
+/** What became of mail to and from each server. */
+export const federationServerStats = sqliteTable("federation_server_stats", {
+  domain: text("domain").primaryKey(),
+  failedHttp: integer("failed_http").notNull().default(0),
+  failedHttps: integer("failed_https").notNull().default(0),
+  failedSmtp: integer("failed_smtp").notNull().default(0),
+  successHttp: integer("success_http").notNull().default(0),
+  successHttps: integer("success_https").notNull().default(0),
+  successSmtp: integer("success_smtp").notNull().default(0),
+  inboundDeliveries: integer("inbound_deliveries").notNull().default(0),
+  /** Transfers out that ended well; `total_latency_ms` is theirs. */
+  successfulDeliveries: integer("successful_deliveries").notNull().default(0),
+  totalLatencyMs: integer("total_latency_ms").notNull().default(0),
+  lastError: text("last_error").notNull().default(""),
+  /** The hour of it: a small server may be one person's. */
+  lastActive: integer("last_active").notNull().default(0),
+});
+
+/** Relays that hold mail for us until we ask for it. */
+export const exchangers = sqliteTable("exchangers", {
+  name: text("name").primaryKey(),
+  url: text("url").notNull(),
+  enabled: integer("enabled", { mode: "boolean" }).notNull().default(true),
+  /** Seconds. */
+  pollInterval: integer("poll_interval").notNull().default(60),
+  lastPollAt: integer("last_poll_at").notNull().default(0),
+  createdAt: integer("created_at").notNull().default(0),
+  updatedAt: integer("updated_at").notNull().default(0),
+});

@@ -7,15 +7,14 @@
 import type { Address, Domain } from "../core/address.ts";
 import { fromUtf8 } from "../core/bytes.ts";
 import { type Refusal, refusals } from "../core/verdict.ts";
+import type { PeerReply } from "./courier.ts";
 import { fieldText, findField, parseFields } from "../mime/header.ts";
 
 /** What fits on one line with the field's name (RFC 5322 §2.1.1). A longer Message-ID is left out. */
 const MESSAGE_ID_MAX_CHARS = 980;
 
-export interface FailedRecipient {
-  recipient: Address;
-  why: Refusal;
-}
+/** A refusal of ours, or what another server said. */
+export type FailedRecipient = { recipient: Address } & ({ why: Refusal } | { reply: PeerReply });
 
 export interface BounceReport {
   /** Whose relay speaks. */
@@ -62,7 +61,7 @@ export function composeBounce(report: BounceReport): ComposedMessage {
     "",
     "Your message could not be delivered to:",
     "",
-    ...failures.map(({ recipient, why }) => `<${recipient}>: ${diagnostic(why)}`),
+    ...failures.map((failure) => `<${failure.recipient}>: ${diagnostic(failure)}`),
     "",
     `--${boundary}`,
     "Content-Type: message/delivery-status",
@@ -82,19 +81,29 @@ export function composeBounce(report: BounceReport): ComposedMessage {
 }
 
 /** RFC 3464 §2.3, with the blank line that ends a group. */
-function statusFields({ recipient, why }: FailedRecipient): string[] {
+function statusFields(failure: FailedRecipient): string[] {
   return [
-    `Final-Recipient: rfc822; ${recipient}`,
+    `Final-Recipient: rfc822; ${failure.recipient}`,
     "Action: failed",
-    `Status: ${refusals[why][1]}`,
-    `Diagnostic-Code: smtp; ${diagnostic(why)}`,
+    `Status: ${replyOf(failure).enhanced}`,
+    `Diagnostic-Code: smtp; ${diagnostic(failure)}`,
     "",
   ];
 }
 
-function diagnostic(why: Refusal): string {
-  const [code, enhanced, , text] = refusals[why];
+function diagnostic(failure: FailedRecipient): string {
+  const { code, enhanced, text } = replyOf(failure);
   return `${code} ${enhanced} ${text}`;
+}
+
+/** What was said, with an enhanced code where the peer gave none (RFC 3464 §2.3.4 demands one). */
+function replyOf(failure: FailedRecipient): PeerReply {
+  if ("reply" in failure) {
+    const { reply } = failure;
+    return reply.enhanced === "" ? { ...reply, enhanced: "5.0.0" } : reply;
+  }
+  const [code, enhanced, , text] = refusals[failure.why];
+  return { code, enhanced, text };
 }
 
 /** The Message-ID line, unfolded; nothing when there is none fit to be repeated. */

@@ -14,13 +14,21 @@ import { cleanDelivered, cleanSubmitted } from "../mime/clean.ts";
 import { createMessageScanner } from "../pgp/scanner.ts";
 import { admit, admitContent } from "../policy/admit.ts";
 import { type OriginGate, type OriginProbe, unasked } from "../policy/origin.ts";
+import { everyServer, type FederationRules, judgeInbound } from "../policy/federation.ts";
 import { RateLimiter } from "../policy/rate.ts";
-import { type AccountLookup, judgeRecipient, sortRecipients } from "../policy/recipient.ts";
+import {
+  type AccountLookup,
+  judgeRecipient,
+  type SortedRecipients,
+  sortRecipients,
+} from "../policy/recipient.ts";
 import { judgeSender } from "../policy/sender.ts";
 import { type MailStore, type SealedMessage, StorageError } from "../storage/store.ts";
-import { composeBounce, type FailedRecipient } from "./bounce.ts";
 import type { Envelope, Intake, MailDoor, SubmitterFacts } from "./intake.ts";
+import type { Letter } from "./queue/letter.ts";
+import { pack } from "./queue/pack.ts";
 import { Reception } from "./reception.ts";
+import { Reporter } from "./report.ts";
 import { MailboxRoom } from "./room.ts";
 
 /** What the door takes from the configuration; `Config` has it all. */
@@ -36,8 +44,21 @@ export interface DoorSettings {
 
 /** Totals that survive restarts. */
 export interface MailCounters {
-  /** `received_messages` counts copies in mailboxes, `sent_messages` messages of our users. */
-  add(name: "sent_messages" | "received_messages", count?: number): void;
+  /**
+   * `received_messages` counts copies in mailboxes, `sent_messages` messages of our users, `outbound_messages` those of
+   * them that go to other servers too.
+   */
+  add(name: "sent_messages" | "outbound_messages" | "received_messages", count?: number): void;
+}
+
+/** What the door needs of the queue. */
+export interface Outgoing {
+  /** Whether one more message for that domain may come. */
+  hasRoom(domain: Domain): boolean;
+  /** Takes charge of entries that are on disk. */
+  arrived(entries: readonly { id: string; letter: Letter; bytes: number }[]): void;
+  /** Mail came from that domain. */
+  heardFrom(domain: Domain): void;
 }
 
 export interface DoorParts {
@@ -49,10 +70,14 @@ export interface DoorParts {
   origin: OriginGate;
   log: Log;
   clock: Clock;
+  /** The way to other servers; without it there is none. */
+  outgoing?: Outgoing;
+  federation?: FederationRules;
 }
 
 export class Door implements MailDoor {
   readonly #parts: DoorParts;
+  readonly #federation: FederationRules;
   readonly #room: MailboxRoom;
   readonly #sendRate: RateLimiter;
   #limits: DoorSettings["limits"];
@@ -61,6 +86,7 @@ export class Door implements MailDoor {
   constructor(parts: DoorParts) {
     const { settings, store, accounts, clock } = parts;
     this.#parts = parts;
+    this.#federation = parts.federation ?? everyServer;
     this.#room = new MailboxRoom(store, accounts, clock);
     this.#limits = settings.limits;
     this.#domains = new Set(settings.domains);
@@ -84,7 +110,7 @@ export class Door implements MailDoor {
 
   /** Counts nothing: a message counts when it is opened, so that RSET is free. */
   judgeSender(who: SubmitterFacts, sender: Address | null): Verdict {
-    const verdict = judgeSender(who, sender, this.#isLocal);
+    const verdict = judgeSender(who, sender, this.#isLocal, this.#federation);
     if (verdict.do === "accept" && who.login !== null && !this.#sendRate.allows(who.login)) {
       return refuse("tooMuchMail");
     }
@@ -92,7 +118,12 @@ export class Door implements MailDoor {
   }
 
   judgeRecipient(who: SubmitterFacts, _sender: Address | null, recipient: Address): Verdict {
-    return judgeRecipient(who, recipient, this.#isLocal);
+    const domain = domainOf(recipient);
+    const verdict = judgeRecipient(who, recipient, this.#isLocal, this.#federation);
+    if (verdict.do !== "accept" || this.#isLocal(domain)) return verdict;
+    const { outgoing } = this.#parts;
+    if (outgoing === undefined) return refuse("federationOff");
+    return outgoing.hasRoom(domain) ? accept : refuse("queueFull");
   }
 
   open(envelope: Envelope): Intake {
@@ -105,27 +136,29 @@ export class Door implements MailDoor {
       rewrite: envelope.via === "submission" ? cleanSubmission : cleanDelivered,
       bytesMax: this.messageMaxBytes,
     });
-    const { messageMaxBytes } = this;
-    return new DoorIntake(
-      this.#parts,
-      this.#room,
-      this.#isLocal,
-      messageMaxBytes,
-      envelope,
-      reception,
-      probe,
-    );
+    const rules = {
+      isLocal: this.#isLocal,
+      bytesMax: this.messageMaxBytes,
+      federation: this.#federation,
+    };
+    return new DoorIntake(this.#parts, this.#room, rules, envelope, reception, probe);
   }
 
   readonly #isLocal = (domain: Domain): boolean => this.#domains.has(domain);
+}
+
+/** What a message is judged by; as it was when the message began. */
+interface IntakeRules {
+  isLocal: (domain: Domain) => boolean;
+  bytesMax: number;
+  federation: FederationRules;
 }
 
 /** One message between DATA and its verdict. */
 class DoorIntake implements Intake {
   readonly #parts: DoorParts;
   readonly #room: MailboxRoom;
-  readonly #isLocal: (domain: Domain) => boolean;
-  readonly #bytesMax: number;
+  readonly #rules: IntakeRules;
   readonly #envelope: Envelope;
   readonly #reception: Reception;
   readonly #probe: OriginProbe;
@@ -135,16 +168,14 @@ class DoorIntake implements Intake {
   constructor(
     parts: DoorParts,
     room: MailboxRoom,
-    isLocal: (domain: Domain) => boolean,
-    bytesMax: number,
+    rules: IntakeRules,
     envelope: Envelope,
     reception: Reception,
     probe: OriginProbe,
   ) {
     this.#parts = parts;
     this.#room = room;
-    this.#isLocal = isLocal;
-    this.#bytesMax = bytesMax;
+    this.#rules = rules;
     this.#envelope = envelope;
     this.#reception = reception;
     this.#probe = probe;
@@ -181,30 +212,31 @@ class DoorIntake implements Intake {
   }
 
   async #judgeAndDeliver(): Promise<Verdict> {
-    const { accounts, counters, log } = this.#parts;
+    const { accounts, log } = this.#parts;
     const { via, recipients } = this.#envelope;
     if (this.#aborted) return refuse("storageFailed");
     const verdict = await this.#admit();
     if (verdict.do === "drop") log.emit({ kind: "messageDropped", via, why: verdict.why });
     if (verdict.do !== "accept") return verdict;
-    const { known, unknown } = sortRecipients(this.#envelope, recipients, accounts);
-    if (known.length === 0) return this.#nobodyHere(unknown);
+    const { isLocal, federation } = this.#rules;
+    const sorted = sortRecipients(this.#envelope, recipients, accounts, isLocal, federation);
+    for (const _ of sorted.dismissed) this.#drop("silentlyDismissed");
+    if (sorted.known.length + sorted.remote.length === 0) return this.#nobodyHere(sorted);
+    if (sorted.remote.length > 0 && this.#parts.outgoing === undefined) return refuse("federationOff");
     const message = this.#reception.seal();
-    const room = await this.#room.reserve(known, message.bytes);
+    const room = await this.#room.reserve(sorted.known, message.bytes);
     try {
-      if (room.fits.length === 0) return refuse("mailboxFull");
+      if (room.fits.length + sorted.remote.length === 0) return refuse("mailboxFull");
       // The peer left while room was made: it will come again, so delivering now would make a double.
       if (this.#aborted) return refuse("storageFailed");
-      await this.#deliver(message, room.fits);
+      await this.#deliver(message, room.fits, sorted.remote);
     } finally {
       room.release();
     }
-    if (via === "submission") counters.add("sent_messages");
-    counters.add("received_messages", room.fits.length);
-    log.emit({ kind: "messageAccepted", via, bytes: this.#reception.bytes, recipients: room.fits.length });
-    if (unknown.length + room.full.length > 0) {
+    this.#count(room.fits.length, sorted.remote.length);
+    if (sorted.unknown.length + room.full.length > 0) {
       await this.#tellFailures(message.header, [
-        ...unknown.map((recipient) => ({ recipient, why: "recipientUnknown" as const })),
+        ...sorted.unknown.map((recipient) => ({ recipient, why: "recipientUnknown" as const })),
         ...room.full.map((recipient) => ({ recipient, why: "mailboxFull" as const })),
       ]);
     }
@@ -215,9 +247,10 @@ class DoorIntake implements Intake {
   async #admit(): Promise<Verdict> {
     const content = {
       bytes: this.#reception.bytes,
-      bytesMax: this.#bytesMax,
+      bytesMax: this.#rules.bytesMax,
       message: this.#reception.end(),
-      isLocal: this.#isLocal,
+      isLocal: this.#rules.isLocal,
+      judgePeer: (domain: Domain) => judgeInbound(this.#rules.federation, domain),
     };
     // What needs no key needs no wait for one.
     const early = admitContent(content, this.#envelope);
@@ -227,59 +260,57 @@ class DoorIntake implements Intake {
   }
 
   /** To the submitting user the truth; to the outside the same answer as for a name that exists. */
-  #nobodyHere(unknown: readonly Address[]): Verdict {
-    if (this.#envelope.via === "submission") return refuse("recipientUnknown");
-    for (const _ of unknown) this.#drop("recipientUnknown");
+  #nobodyHere({ unknown, dismissed }: SortedRecipients): Verdict {
+    if (this.#envelope.via !== "submission") for (const _ of unknown) this.#drop("recipientUnknown");
+    else if (unknown.length > 0 || dismissed.length === 0) return refuse("recipientUnknown");
     return { do: "drop", why: "silentlyDismissed" };
   }
 
-  #deliver(message: SealedMessage, users: readonly Address[]): Promise<void> {
+  /** Local copies and the queue's in one step: all or nothing. */
+  async #deliver(
+    message: SealedMessage,
+    users: readonly Address[],
+    remote: readonly Address[],
+  ): Promise<void> {
+    const { store, outgoing, clock } = this.#parts;
     const targets = users.map((user) => ({ user, mailbox: "INBOX" }));
-    return this.#parts.store.deliver(message, targets);
+    if (remote.length === 0) return await store.deliver(message, targets);
+    const { parcel, letters } = pack(this.#envelope.sender, remote, clock.nowMs());
+    await store.deliver(message, targets, parcel);
+    outgoing?.arrived(letters.map((each) => ({ ...each, bytes: message.bytes })));
   }
 
-  /**
-   * Reports to our own users only. An envelope sender from outside is a claim: reporting to it would be a way to make
-   * this relay write to strangers.
-   */
-  async #tellFailures(originalHeader: Uint8Array, failures: readonly FailedRecipient[]): Promise<void> {
+  /** Notes what was accepted. */
+  #count(copies: number, remote: number): void {
+    const { counters, log, outgoing } = this.#parts;
+    const { via, sender } = this.#envelope;
+    if (via === "submission") counters.add("sent_messages");
+    else if (sender !== null) outgoing?.heardFrom(domainOf(sender));
+    if (remote > 0) counters.add("outbound_messages");
+    if (copies > 0) counters.add("received_messages", copies);
+    log.emit({
+      kind: "messageAccepted",
+      via,
+      bytes: this.#reception.bytes,
+      recipients: copies + remote,
+    });
+  }
+
+  /** Reports to our own users only, see report.ts. */
+  async #tellFailures(
+    originalHeader: Uint8Array,
+    failures: readonly { recipient: Address; why: Refusal }[],
+  ): Promise<void> {
     const { login } = this.#envelope;
     for (const { why } of failures) this.#drop(why);
     if (login === null) return;
     try {
-      await this.#deliverReport(login, originalHeader, failures);
+      await new Reporter(this.#parts).report(login, originalHeader, failures);
     } catch (error) {
       // The message itself is delivered and stays accepted; only the report is lost.
       const { log } = this.#parts;
       const why = storageRefusal(error, "delivery report", log);
       log.emit({ kind: "storageTrouble", what: `delivery report lost: ${why}` });
-    }
-  }
-
-  async #deliverReport(
-    to: Address,
-    originalHeader: Uint8Array,
-    failures: readonly FailedRecipient[],
-  ): Promise<void> {
-    const { store, clock } = this.#parts;
-    const { header, body } = composeBounce({
-      domain: domainOf(to),
-      to,
-      failures,
-      originalHeader,
-      nowMs: clock.nowMs(),
-      id: crypto.randomUUID(),
-    });
-    const spool = store.spool({ maxBytes: header.length + body.length });
-    let message: SealedMessage | undefined;
-    try {
-      spool.write(header);
-      spool.write(body);
-      message = spool.seal(header);
-      await this.#deliver(message, [to]);
-    } finally {
-      message?.discard();
-      spool.discard();
     }
   }
 

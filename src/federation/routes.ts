@@ -64,14 +64,15 @@ export function routesOf(
 }
 
 /**
- * The operator's word instead of DNS: a host name for all ways, or a URL (https, http, smtp) for just that one. A URL
- * without a path gets `/mxdeliv`. @returns undefined for what can't be understood
+ * The operator's word instead of DNS: a host for all ways, `HOST:PORT` for HTTPS there, or a URL (https, http, smtp)
+ * for just that one way. A URL without a path gets `/mxdeliv`. @returns undefined for what can't be understood
  */
 export function overrideRoutes(text: string, settings: RouteSettings): HostRoutes | undefined {
   if (!text.includes("://")) {
-    if (!/^[\w.:[\]-]+$/.test(text)) return undefined;
     const host = text.replace(/^\[(?:ipv6:)?(.*)\]$/i, "$1").toLowerCase();
-    return { ...routesOf(host, host, settings, false), isTrusted: true };
+    const isHost = /^[\w.-]+$/.test(host) || canonicalAddress(host) !== undefined;
+    if (isHost) return { ...routesOf(host, host, settings, false), isTrusted: true };
+    return /:\d+$/.test(text) ? overrideRoutes(`https://${text}`, settings) : undefined;
   }
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const route = url?.protocol.slice(0, -1);

@@ -289,7 +289,7 @@ export class FakeAccount implements MailAccount {
   }
 }
 
-export class FakeStore implements MailStore {
+export class FakeStore implements Omit<MailStore, "outbox"> {
   readonly accounts = new Map<Address, FakeAccount>();
   readonly hub: ChangeHub;
   /** Set to make opening accounts fail. */

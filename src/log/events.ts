@@ -17,6 +17,9 @@ export type Event =
   | { kind: "messageAccepted"; via: string; bytes: number; recipients: number }
   | { kind: "messageRefused"; via: string; why: Refusal }
   | { kind: "messageDropped"; via: string; why: Refusal }
+  | { kind: "messageSent"; route: string; recipients: number }
+  | { kind: "messageDeferred"; why: "unreachable" | "refusedForNow" }
+  | { kind: "messageBounced" }
   | { kind: "protocolError"; proto: Proto; connection: number; what: string }
   | { kind: "storageTrouble"; what: string }
   | { kind: "internalFault"; where: string; error: unknown }

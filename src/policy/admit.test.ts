@@ -304,7 +304,7 @@ test("explain() names the first objection, its flaw, and skips the rest", () => 
     flaw: "notMultipartEncrypted",
   });
   const early = explain(facts({ ...encrypted, submitted: cleartext }, { bytes: 2_000_000 }), submission);
-  expect(early.checks.map((c) => c.outcome)).toEqual(["refused", ...Array(10).fill("skipped")]);
+  expect(early.checks.map((c) => c.outcome)).toEqual(["refused", ...Array(11).fill("skipped")]);
 });
 
 test("fromAddress() normalises the only author", () => {

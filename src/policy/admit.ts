@@ -45,6 +45,8 @@ export interface ContentFacts {
   message: MessageFacts;
   /** Whether addresses of this domain live here. */
   isLocal(domain: Domain): boolean;
+  /** Whether mail by authors of this domain is welcome; absent where nobody knows. */
+  judgePeer?(domain: Domain): Verdict;
 }
 
 /** What the checks look at. */
@@ -62,6 +64,7 @@ export type CheckName =
   | "fromIsSender"
   | "reservedSender"
   | "localFrom"
+  | "peer"
   | "encryption"
   | "origin";
 
@@ -100,6 +103,7 @@ const contentChecks: readonly Row<ContentCheck>[] = [
   ["fromIsSender", SUBMISSION, checkFromIsSender],
   ["reservedSender", INBOUND, checkReservedSender],
   ["localFrom", INBOUND, checkLocalFrom],
+  ["peer", INBOUND, checkPeer],
   ["encryption", EVERYWHERE, checkEncryption],
 ];
 /** The origin comes last: it is the only one that may have to wait, for the DNS. */
@@ -193,6 +197,12 @@ function checkLocalFrom(facts: ContentFacts, origin: MessageOrigin): Verdict {
   const from = fromAddress(facts.message);
   const claimed = [origin.sender, from].some((a) => a != null && facts.isLocal(domainOf(a)));
   return claimed ? refuse("senderRefused") : accept;
+}
+
+/** The envelope sender was asked about at MAIL; a server that is kept out must not come in under another's. */
+function checkPeer(facts: ContentFacts): Verdict {
+  const from = fromAddress(facts.message);
+  return from === undefined ? accept : (facts.judgePeer?.(domainOf(from)) ?? accept);
 }
 
 function checkEncryption(facts: ContentFacts, origin: MessageOrigin): Verdict {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Address, type Domain, parseAddress } from "../core/address.ts";
+import { everyServer } from "./federation.ts";
 import { type AccountLookup, judgeRecipient, sortRecipients } from "./recipient.ts";
 import { judgeSender, type Speaker } from "./sender.ts";
 
@@ -29,7 +30,7 @@ const accounts: AccountLookup = {
 const rcptRows: readonly [name: string, speaker: Speaker, recipient: Address, want: string][] = [
   ["a known local name on submission", submission, known, "accept"],
   ["an unknown local name on submission", submission, unknown, "accept"],
-  ["a remote name on submission, until there is federation", submission, remote, "federationOff"],
+  ["a remote name on submission", submission, remote, "accept"],
   ["a known local name from outside", smtp, known, "accept"],
   ["an unknown local name from outside, alike", smtp, unknown, "accept"],
   ["a blocked local name from outside, alike", smtp, blocked, "accept"],
@@ -38,7 +39,7 @@ const rcptRows: readonly [name: string, speaker: Speaker, recipient: Address, wa
 ];
 for (const [name, speaker, recipient, want] of rcptRows) {
   test(`judgeRecipient() answers ${want} for ${name}`, () => {
-    const verdict = judgeRecipient(speaker, recipient, isLocal);
+    const verdict = judgeRecipient(speaker, recipient, isLocal, everyServer);
     expect(verdict.do === "accept" ? "accept" : verdict.why).toBe(want as never);
   });
 }
@@ -55,20 +56,28 @@ const senderRows: readonly [name: string, speaker: Speaker, sender: Address | nu
 ];
 for (const [name, speaker, sender, want] of senderRows) {
   test(`judgeSender() answers ${want} for ${name}`, () => {
-    const verdict = judgeSender(speaker, sender, isLocal);
+    const verdict = judgeSender(speaker, sender, isLocal, everyServer);
     expect(verdict.do === "accept" ? "accept" : verdict.why).toBe(want as never);
   });
 }
 
 test("sortRecipients() names each address once, blocked ones as unknown", () => {
   const all = [known, unknown, known, alice, blocked];
-  expect(sortRecipients(submission, all, accounts)).toEqual({
+  expect(sortRecipients(submission, all, accounts, isLocal, everyServer)).toEqual({
     known: [known, alice],
     unknown: [unknown, blocked],
+    remote: [],
+    dismissed: [],
   });
 });
 
 test("sortRecipients() closes role names to the outside only", () => {
-  expect(sortRecipients(smtp, [reserved], accounts)).toEqual({ known: [], unknown: [reserved] });
-  expect(sortRecipients(submission, [reserved], accounts)).toEqual({ known: [reserved], unknown: [] });
+  expect(sortRecipients(smtp, [reserved], accounts, isLocal, everyServer)).toMatchObject({
+    known: [],
+    unknown: [reserved],
+  });
+  expect(sortRecipients(submission, [reserved], accounts, isLocal, everyServer)).toMatchObject({
+    known: [reserved],
+    unknown: [],
+  });
 });

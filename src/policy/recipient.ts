@@ -8,6 +8,7 @@
 import { isReservedName } from "../auth/names.ts";
 import { type Address, type Domain, domainOf, localpartOf } from "../core/address.ts";
 import { accept, refuse, type Verdict } from "../core/verdict.ts";
+import { type FederationRules, isDismissed, judgeOutbound } from "./federation.ts";
 import type { Speaker } from "./sender.ts";
 
 /** What the decisions need of accounts; answers at once. */
@@ -23,6 +24,10 @@ export interface SortedRecipients {
   known: Address[];
   /** No such mailbox, or a blocked one: the two look alike. */
   unknown: Address[];
+  /** On other servers. */
+  remote: Address[];
+  /** On servers whose mail is to go nowhere. */
+  dismissed: Address[];
 }
 
 /** The answer at RCPT. */
@@ -30,20 +35,29 @@ export function judgeRecipient(
   speaker: Speaker,
   recipient: Address,
   isLocal: (domain: Domain) => boolean,
+  rules: FederationRules,
 ): Verdict {
-  if (isLocal(domainOf(recipient))) return accept;
-  return refuse(speaker.via === "submission" ? "federationOff" : "relayDenied");
+  const domain = domainOf(recipient);
+  if (isLocal(domain)) return accept;
+  return speaker.via === "submission" ? judgeOutbound(rules, domain) : refuse("relayDenied");
 }
 
-/** Who of the accepted recipients has a mailbox to deliver to. */
+/** Who of the accepted recipients has a mailbox to deliver to, and who is elsewhere. */
 export function sortRecipients(
   speaker: Speaker,
   recipients: readonly Address[],
   accounts: AccountLookup,
+  isLocal: (domain: Domain) => boolean,
+  rules: FederationRules,
 ): SortedRecipients {
-  const sorted: SortedRecipients = { known: [], unknown: [] };
+  const sorted: SortedRecipients = { known: [], unknown: [], remote: [], dismissed: [] };
   const outside = speaker.via !== "submission";
   for (const recipient of new Set(recipients)) {
+    const domain = domainOf(recipient);
+    if (!outside && !isLocal(domain)) {
+      sorted[isDismissed(rules, domain) ? "dismissed" : "remote"].push(recipient);
+      continue;
+    }
     const closed = outside && isReservedName(localpartOf(recipient));
     const known = !closed && accounts.exists(recipient) && !accounts.blocked(recipient);
     (known ? sorted.known : sorted.unknown).push(recipient);

@@ -9,15 +9,23 @@ import type { CancelTimer, Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { AccountRows } from "../db/accounts.ts";
 import { BlockRows } from "../db/blocklist.ts";
+import { OverrideRows } from "../db/endpoint-overrides.ts";
+import { ExchangerRows } from "../db/exchangers.ts";
 import { MessageStatRows } from "../db/message-stats.ts";
 import { type Db, databaseError, inTransaction } from "../db/open.ts";
+import { PeerListRows } from "../db/peer-lists.ts";
+import { PeerStatRows } from "../db/peer-stats.ts";
 import { NEVER_LOGGED_IN } from "../db/schema.ts";
 import { SettingRows } from "../db/settings.ts";
 import { TokenRows } from "../db/tokens.ts";
 import type { Log } from "../log/events.ts";
 import { AccountBook } from "./account-book.ts";
 import { Blocklist } from "./blocklist.ts";
+import { EndpointOverrides } from "./endpoint-overrides.ts";
+import { ExchangerBook } from "./exchanger-book.ts";
+import { FederationBook } from "./federation-book.ts";
 import { MessageCounters } from "./message-counters.ts";
+import { PeerTracker } from "./peer-tracker.ts";
 import { Settings } from "./settings.ts";
 import { TokenBook } from "./token-book.ts";
 
@@ -39,6 +47,10 @@ export class HotState implements Service {
   readonly settings: Settings;
   readonly tokens: TokenBook;
   readonly counters: MessageCounters;
+  readonly federation: FederationBook;
+  readonly overrides: EndpointOverrides;
+  readonly exchangers: ExchangerBook;
+  readonly peers: PeerTracker;
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -53,6 +65,16 @@ export class HotState implements Service {
     this.settings = new Settings(new SettingRows(db), config);
     this.tokens = new TokenBook(new TokenRows(db), clock);
     this.counters = new MessageCounters(new MessageStatRows(db));
+    this.federation = new FederationBook({
+      rules: new PeerListRows(db, "rules"),
+      dismissed: new PeerListRows(db, "dismissed"),
+      settings: this.settings,
+      config,
+      clock,
+    });
+    this.overrides = new EndpointOverrides(new OverrideRows(db), clock);
+    this.exchangers = new ExchangerBook(new ExchangerRows(db), clock);
+    this.peers = new PeerTracker(new PeerStatRows(db), clock);
   }
 
   /** Fills everything from the database. @throws {DatabaseError} with a message for the operator */
@@ -70,9 +92,18 @@ export class HotState implements Service {
     this.#write();
     this.accounts.hydrate();
     this.blocklist.hydrate();
-    this.settings.hydrate();
+    this.hydrateFederation();
     this.tokens.hydrate(this.accounts);
     this.counters.hydrate();
+    this.peers.hydrate();
+  }
+
+  /** Reads settings, rules, overrides and exchangers anew. */
+  hydrateFederation(): void {
+    this.settings.hydrate();
+    this.federation.hydrate();
+    this.overrides.hydrate();
+    this.exchangers.hydrate();
   }
 
   /**
@@ -126,13 +157,12 @@ export class HotState implements Service {
   }
 
   #write(): void {
-    if (!this.accounts.hasUnsaved && !this.counters.hasUnsaved) return;
+    const books = [this.accounts, this.counters, this.peers].filter((book) => book.hasUnsaved);
+    if (books.length === 0) return;
     inTransaction(this.#db, () => {
-      this.accounts.writeUnsaved();
-      this.counters.writeUnsaved();
+      for (const book of books) book.writeUnsaved();
     });
-    this.accounts.saved();
-    this.counters.saved();
+    for (const book of books) book.saved();
   }
 
   #scheduleFlush(): void {

@@ -15,6 +15,8 @@ export const settingKeys = {
   registrationOpen: "__REGISTRATION_OPEN__",
   jitEnabled: "__JIT_REGISTRATION_ENABLED__",
   tokenRequired: "__REGISTRATION_TOKEN_REQUIRED__",
+  federationEnabled: "__FEDERATION_ENABLED__",
+  federationPolicy: "__FEDERATION_POLICY__",
 } as const;
 
 export class Settings {

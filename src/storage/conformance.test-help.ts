@@ -7,6 +7,7 @@ import { LocalChangeHub } from "../core/changes.ts";
 import { ManualClock } from "../core/clock.ts";
 import type { Address } from "../core/address.ts";
 import { accountConformance } from "./conformance-accounts.test-help.ts";
+import { outboxConformance } from "./conformance-outbox.test-help.ts";
 import {
   alice,
   bob,
@@ -26,6 +27,7 @@ import { Flag, type MailStore, StorageError } from "./store.ts";
 export function storeConformance(name: string, make: StoreFactory): void {
   messageConformance(`${name}: messages`, make);
   accountConformance(`${name}: accounts`, make);
+  outboxConformance(`${name}: outbox`, make);
 }
 
 function messageConformance(name: string, make: StoreFactory): void {

@@ -24,6 +24,22 @@ export function hookedFiles(before: (call: keyof Files, path: string) => void): 
   };
 }
 
+/** Counts calls; call `at` fails, and unless `only`, all later ones too: the machine stopped. */
+export class Fuse {
+  calls = 0;
+  /** Name of the call that failed first. */
+  failed: keyof Files | undefined;
+  readonly files: Files;
+  constructor(at: number, code: string, only: boolean) {
+    this.files = hookedFiles((call) => {
+      this.calls++;
+      if (only ? this.calls !== at : this.calls < at) return;
+      this.failed ??= call;
+      throw errno(code);
+    });
+  }
+}
+
 /** Body syncs end only when the test says so, in the order it likes. */
 export class HeldSyncs {
   readonly #held: { resolve: () => void; reject: (error: Error) => void }[] = [];

@@ -29,6 +29,16 @@ export interface Landing {
   place(path: string): void;
 }
 
+/** A place outside of mailboxes for the same message, made, synced and undone with them. */
+export interface Annex {
+  /** @param placeBody makes the complete message appear at a path, synchronously */
+  place(placeBody: (path: string) => void): void;
+  /** Starts what must end before the message is durable there. */
+  sync(): Promise<void>[];
+  undo(): void;
+  close(): void;
+}
+
 /** Where the bodies' own sync is started; undefined when they are durable already (copies). */
 export type SyncBody = (() => Promise<void>) | undefined;
 
@@ -48,9 +58,11 @@ export async function land(
   context: MaildirContext,
   landings: readonly Landing[],
   syncBody: SyncBody,
+  annex?: { place(): void; sync(): Promise<void>[]; undo(): void },
 ): Promise<IndexedMessage[]> {
   const drawn: Drawn[] = [];
   try {
+    annex?.place();
     for (const [index, landing] of landings.entries()) {
       if (index % CHUNK === CHUNK - 1) await new Promise((resolve) => setImmediate(resolve));
       const { mailbox } = landing;
@@ -60,7 +72,7 @@ export async function land(
       drawn.push({ mailbox, arrival, first });
       landing.place(mailbox.files.pathOf(first));
     }
-    await syncAll(context, drawn, syncBody);
+    await syncAll(context, drawn, syncBody, annex?.sync());
     for (const { mailbox, arrival, first } of drawn) {
       if (first.inNew !== arrival.inNew) mailbox.files.rename(first, arrival.flags);
     }
@@ -68,6 +80,7 @@ export async function land(
       throw new StorageError("failed", "mailbox was deleted during delivery");
     }
   } catch (error) {
+    annex?.undo();
     for (const { mailbox, arrival, first } of drawn) {
       unlinkQuietly(context, mailbox.files.pathOf(first));
       if (first.inNew !== arrival.inNew) unlinkQuietly(context, mailbox.files.pathOf(arrival));
@@ -89,24 +102,32 @@ export async function landMessage(
   context: MaildirContext,
   message: SpooledMessage,
   places: readonly Omit<Landing, "place" | "size" | "header">[],
+  annex?: Annex,
 ): Promise<IndexedMessage[]> {
   await context.deliverySlots.take();
   try {
     const { body } = message;
     const source = body instanceof Uint8Array ? new ScratchFile(context, body) : body;
+    /** The last name of a scratch file is a rename. */
+    const placeAt = (path: string, isLast: boolean): void => {
+      if (source instanceof ScratchFile && isLast) source.moveTo(path);
+      else context.files.link(source.path, path);
+    };
     const landings = places.map((place, index) => ({
       ...place,
       size: message.bytes,
       header: message.header,
-      place(path: string): void {
-        if (source instanceof ScratchFile && index === places.length - 1) source.moveTo(path);
-        else context.files.link(source.path, path);
-      },
+      place: (path: string) => placeAt(path, index === places.length - 1),
     }));
+    const outside = annex && {
+      place: () => annex.place((path) => placeAt(path, places.length === 0)),
+      sync: () => annex.sync(),
+      undo: () => annex.undo(),
+    };
     if (source instanceof ScratchFile) {
       try {
         source.fill();
-        return await land(context, landings, () => syncFile(context, source.fd));
+        return await land(context, landings, () => syncFile(context, source.fd), outside);
       } catch (error) {
         throw asStorageError(error, "deliver", context.log);
       } finally {
@@ -115,11 +136,12 @@ export async function landMessage(
     }
     source.hold();
     try {
-      return await land(context, landings, () => syncFile(context, source.fd));
+      return await land(context, landings, () => syncFile(context, source.fd), outside);
     } finally {
       source.unhold();
     }
   } finally {
+    annex?.close();
     context.deliverySlots.give();
   }
 }
@@ -161,13 +183,17 @@ class ScratchFile {
 }
 
 /** `optimized` is fsync, not fdatasync: on the usual file systems it makes the inode's names durable too. */
-function syncFile(context: MaildirContext, fd: number): Promise<void> {
+export function syncFile(context: MaildirContext, fd: number): Promise<void> {
   return context.fsync === "optimized" ? context.files.sync(fd) : context.files.syncData(fd);
 }
 
 /** Waits for all, also when one fails: a descriptor must not be closed under a sync. */
-async function syncAll(context: MaildirContext, drawn: readonly Drawn[], syncBody: SyncBody): Promise<void> {
-  const waits: Promise<void>[] = [];
+async function syncAll(
+  context: MaildirContext,
+  drawn: readonly Drawn[],
+  syncBody: SyncBody,
+  waits: Promise<void>[] = [],
+): Promise<void> {
   if (context.fsync !== "never" && syncBody !== undefined) waits.push(syncBody());
   if (context.fsync === "always") {
     const directories = new Set(drawn.map(({ mailbox, first }) => mailbox.files.directoryOf(first)));

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import type { Address } from "../core/address.ts";
-import { errno, HeldSyncs, hookedFiles } from "./files.test-help.ts";
+import { errno, Fuse, HeldSyncs, hookedFiles } from "./files.test-help.ts";
 import type { Files } from "./files.ts";
 import { MaildirFixture } from "./maildir.test-help.ts";
 import {
@@ -33,22 +33,6 @@ afterEach(async () => {
 
 async function textsOf(mailbox: Mailbox): Promise<(string | undefined)[]> {
   return await Promise.all(uidsOf(mailbox).map((uid) => textOf(mailbox, uid)));
-}
-
-/** Counts calls; call `at` fails, and unless `only`, all later ones too: the machine stopped. */
-class Fuse {
-  calls = 0;
-  /** Name of the call that failed first. */
-  failed: keyof Files | undefined;
-  readonly files: Files;
-  constructor(at: number, code: string, only: boolean) {
-    this.files = hookedFiles((call) => {
-      this.calls++;
-      if (only ? this.calls !== at : this.calls < at) return;
-      this.failed ??= call;
-      throw errno(code);
-    });
-  }
 }
 
 interface Scene {

@@ -8,6 +8,7 @@
  */
 import * as fs from "node:fs";
 import { hostname } from "node:os";
+import { dirname, join } from "node:path";
 import type { Address } from "../core/address.ts";
 import type { ChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
@@ -23,6 +24,7 @@ import { MaildirAccount } from "./maildir-account.ts";
 import type { MaildirMailbox } from "./maildir-mailbox.ts";
 import { readMark, replaceFile } from "./marks.ts";
 import { accountDirectoryName, MessageNames, normalMailboxName } from "./names.ts";
+import { FileOutbox } from "./outbox.ts";
 import { QuickReads } from "./quick-reads.ts";
 import { Running, Slots } from "./slots.ts";
 import { FileSpool, SpooledMessage } from "./spool.ts";
@@ -30,6 +32,7 @@ import {
   type DeliveryTarget,
   type MailAccount,
   type MailStore,
+  type Parcel,
   type SealedMessage,
   type Spool,
   type SpoolOptions,
@@ -42,6 +45,8 @@ export interface MaildirOptions {
   root: string;
   /** On the same file system as `root`. */
   spoolDir: string;
+  /** On the same file system as `root`. Default: `queue` beside `root`. */
+  outboxDir?: string;
   fsync: FsyncMode;
   hub: ChangeHub;
   clock: Clock;
@@ -78,6 +83,7 @@ const CLEAN_MARK = ".madmail-clean";
 const CLEAN_FORM = /^1 M(\d{1,16}) V(\d{1,10})( unswept)?\n$/;
 
 export class MaildirStore implements MailStore {
+  readonly outbox: FileOutbox;
   readonly #options: MaildirOptions & typeof DEFAULTS;
   readonly #context: MaildirContext;
   /** Accounts that stay in memory, least recently used first. */
@@ -128,15 +134,18 @@ export class MaildirStore implements MailStore {
       },
       verifyNew: () => this.#verifyNew,
     };
+    this.outbox = new FileOutbox(this.#context, options.outboxDir ?? join(dirname(options.root), "queue"));
   }
 
   /** Makes the directories and sweeps what a crash left. @throws {StorageError} with a text for the operator */
   async start(): Promise<void> {
     const { root, spoolDir } = this.#options;
     try {
-      for (const directory of [root, spoolDir]) this.#context.files.mkdir(directory);
-      if (fs.statSync(root).dev !== fs.statSync(spoolDir).dev) {
-        throw new StorageError("failed", "the spool and the mail directory must be on one file system");
+      const directories = [root, spoolDir, this.outbox.directory];
+      for (const directory of directories) this.#context.files.mkdir(directory);
+      if (new Set(directories.map((directory) => fs.statSync(directory).dev)).size > 1) {
+        const what = "the spool, the queue and the mail directory must be on one file system";
+        throw new StorageError("failed", what);
       }
       for (const name of await fs.promises.readdir(spoolDir))
         this.#context.files.unlink(`${spoolDir}/${name}`);
@@ -152,7 +161,7 @@ export class MaildirStore implements MailStore {
     return new FileSpool(this.#context, options);
   }
 
-  async deliver(message: SealedMessage, targets: readonly DeliveryTarget[]): Promise<void> {
+  async deliver(message: SealedMessage, targets: readonly DeliveryTarget[], parcel?: Parcel): Promise<void> {
     this.#refuseWhenClosed();
     if (!(message instanceof SpooledMessage)) throw new Error("message of another store");
     await this.#context.running.during(async () => {
@@ -171,6 +180,7 @@ export class MaildirStore implements MailStore {
         this.#context,
         message,
         [...new Set(mailboxes)].map((mailbox) => ({ mailbox, internalDateMs, flags: 0 })),
+        parcel && this.outbox.arrival(parcel, message.bytes),
       );
     });
   }

@@ -132,7 +132,7 @@ export class UidMarks {
  * these files are rare and what they hold cannot be rebuilt.
  */
 export async function replaceFile(
-  context: MaildirContext,
+  context: Pick<MaildirContext, "files" | "directories" | "fsync" | "names" | "spoolDir">,
   directory: string,
   name: string,
   text: string,
@@ -156,7 +156,7 @@ export async function replaceFile(
 }
 
 /** For tidying after a failure that is reported already; the next start sweeps what stays. */
-export function unlinkQuietly(context: MaildirContext, path: string): void {
+export function unlinkQuietly(context: Pick<MaildirContext, "files">, path: string): void {
   try {
     context.files.unlink(path);
   } catch {

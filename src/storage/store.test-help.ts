@@ -6,6 +6,7 @@ import {
   type DeliveryTarget,
   type Mailbox,
   type MailStore,
+  type OutboxEntry,
   type SealedMessage,
   StorageError,
 } from "./store.ts";
@@ -66,4 +67,19 @@ export async function faultOf(work: Promise<unknown>): Promise<string> {
     return error instanceof StorageError ? error.fault : String(error);
   }
   return "none";
+}
+
+/** All entries of the outbox, swept. */
+export async function queuedIn(store: MailStore): Promise<OutboxEntry[]> {
+  const found: OutboxEntry[] = [];
+  await store.outbox.load((entry) => found.push(entry), { sweep: true });
+  return found;
+}
+
+export async function outboxText(store: MailStore, id: string): Promise<string | undefined> {
+  const body = await store.outbox.body(id);
+  if (body === undefined) return undefined;
+  const text = Buffer.from(await body.read(0, body.size)).toString();
+  await body.close();
+  return text;
 }

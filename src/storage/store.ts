@@ -57,13 +57,49 @@ export interface DeliveryTarget {
   mailbox: string;
 }
 
+/**
+ * A message that leaves this relay, waiting outside of mailboxes. Each note is one entry of the outbox, `<id>.<place>`;
+ * all share the body. Storage keeps notes without reading them.
+ */
+export interface Parcel {
+  /** Never used before; letters, digits and hyphens, at most 64. */
+  readonly id: string;
+  /** At least one; no line ends in them. */
+  readonly notes: readonly string[];
+}
+
+export interface OutboxEntry {
+  id: string;
+  note: string;
+  /** Of the message. */
+  bytes: number;
+}
+
+/** What was put there by `deliver` and not removed yet. */
+export interface Outbox {
+  /**
+   * Visits every entry, those of one parcel in their order. What a crash left of a parcel that was never accepted is
+   * skipped; `sweep` removes it, and must not be asked for while anything is delivered. @throws {StorageError}
+   */
+  load(visit: (entry: OutboxEntry) => void, options: { sweep: boolean }): Promise<void>;
+  /** @returns undefined when there is no such entry @throws {StorageError} */
+  note(id: string): Promise<string | undefined>;
+  /** Replaces a note, durably, whole or not at all. @throws {StorageError} */
+  setNote(id: string, note: string): Promise<void>;
+  /** Opens the message for reading; close it. @returns undefined when there is no such entry @throws {StorageError} */
+  body(id: string): Promise<StoredBody | undefined>;
+  /** Removes one entry; the body goes with the last. What a power cut takes back comes again. @throws {StorageError} */
+  remove(id: string): void;
+}
+
 export interface MailStore {
+  readonly outbox: Outbox;
   spool(options: SpoolOptions): Spool;
   /**
-   * Writes the body once and links it into every target: all or nothing.
+   * Writes the body once and links it into every target, and into the outbox: all or nothing.
    * Targets that do not exist are created. @throws {StorageError}
    */
-  deliver(message: SealedMessage, targets: readonly DeliveryTarget[]): Promise<void>;
+  deliver(message: SealedMessage, targets: readonly DeliveryTarget[], parcel?: Parcel): Promise<void>;
   /** Loads the account's index if needed. Creates the account's INBOX when absent. */
   account(user: Address): Promise<MailAccount>;
   /** Removes all mail of the account. */

@@ -39,7 +39,7 @@ export interface DeflateCodec {
 }
 
 export interface ImapServices {
-  readonly store: MailStore;
+  readonly store: Omit<MailStore, "outbox">;
   readonly auth: Authenticator;
   readonly hub: ChangeHub;
   readonly clock: Clock;

@@ -308,10 +308,10 @@ export class SmtpClientEngine {
     const transaction = this.#transaction;
     if (transaction === undefined) return;
     this.#transaction = undefined;
-    for (const recipient of transaction.recipients) {
-      if (!this.#outcomes.has(recipient)) this.#outcomes.set(recipient, rest);
-    }
-    this.#effects.push({ do: "report", report: { outcomes: this.#outcomes, again: this.#again } });
+    const outcomes = new Map(
+      transaction.recipients.map((recipient) => [recipient, this.#outcomes.get(recipient) ?? rest]),
+    );
+    this.#effects.push({ do: "report", report: { outcomes, again: this.#again } });
   }
 
   #fail(why: string, reply?: PeerReply): void {
