@@ -14,6 +14,7 @@ import {
   StorageError,
   type StorageFault,
 } from "../storage/store.ts";
+import type { OriginFact } from "../policy/admit.ts";
 import { type OriginGate, unasked } from "../policy/origin.ts";
 import { AppendDoor } from "./append.ts";
 import { Door, type DoorSettings } from "./door.ts";
@@ -577,4 +578,62 @@ test("an aborted APPEND leaves nothing", async () => {
   late.write(fromLatin1(message("alice@relay.test")));
   expect((await late.finish()).message).toBeUndefined();
   expect(w.store.openSpools).toBe(0);
+});
+
+/** A gate whose finding is set, and which notes what it was shown. */
+function gateOf(fact: OriginFact) {
+  const seen = { opened: 0, asked: 0, header: "", body: "" };
+  const gate: OriginGate = {
+    open: () => {
+      seen.opened++;
+      return {
+        header: (block) => void (seen.header += toLatin1(block)),
+        body: (chunk) => void (seen.body += toLatin1(chunk)),
+        finding: () => {
+          seen.asked++;
+          return Promise.resolve({ fact, outcomes: [] });
+        },
+      };
+    },
+  };
+  return { gate, seen };
+}
+
+const originRows: readonly [fact: OriginFact, want: Verdict][] = [
+  ["signed", { do: "accept" }],
+  ["literal", { do: "accept" }],
+  ["unasked", { do: "accept" }],
+  ["unsigned", { do: "refuse", why: "unsigned" }],
+  ["badSignature", { do: "refuse", why: "badSignature" }],
+  ["unclear", { do: "refuse", why: "signatureUnclear" }],
+];
+for (const [fact, want] of originRows) {
+  test(`mail from outside whose origin is ${fact}: ${want.do}`, async () => {
+    const text = message("stranger@peer.test");
+    for (const via of ["smtp", "http"] as const) {
+      const { gate, seen } = gateOf(fact);
+      const w = world(gate);
+      expect(await send(w, { ...inbound(bob), via }, text, 700)).toEqual(want);
+      expect(w.store.texts(bob)).toHaveLength(want.do === "accept" ? 1 : 0);
+      // It sees what came, not what is stored.
+      expect(seen.header + seen.body).toBe(text);
+    }
+  });
+}
+
+test("a submission is not asked for its origin", async () => {
+  const { gate, seen } = gateOf("unsigned");
+  expect(await send(world(gate), submission(bob), message("alice@relay.test"))).toEqual({ do: "accept" });
+  expect(seen.opened).toBe(0);
+});
+
+test("what is refused anyway does not wait for keys", async () => {
+  const { gate, seen } = gateOf("unclear");
+  const verdict = await send(
+    world(gate),
+    inbound(bob),
+    PLAIN.replace("alice@relay.test", "stranger@peer.test"),
+  );
+  expect(verdict).toEqual({ do: "refuse", why: "encryptionNeeded" });
+  expect(seen.asked).toBe(0);
 });
