@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Relay, runMadmail } from "../support/relay.ts";
 import { SmtpClient } from "../support/smtp-client.ts";
 import { Ledger, startSender } from "./load.ts";
@@ -29,7 +30,7 @@ describe(`mail to other servers under load (CRASH_SEED=${seed})`, () => {
   let senders: string[];
 
   beforeAll(async () => {
-    const program = join(import.meta.dir, "../support/courier-relay.ts");
+    const program = fileURLToPath(import.meta.resolve("../support/courier-relay.ts"));
     relay = await Relay.start({ name: "queue-crash", command: [process.execPath, program] });
     const keeper = relay.address("keeper01");
     people = [keeper, ...remote];
