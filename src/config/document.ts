@@ -16,6 +16,9 @@ interface Section {
   fields: Field[];
 }
 
+/** Keys whose values are times: the schema has turned their text into milliseconds. */
+const durations = new Set(["idle_keepalive", "retry_first", "retry_max", "lifetime"]);
+
 const examples: Record<string, string> = {
   state_dir: '"/var/lib/madmail"',
   hostname: '"relay.example"',
@@ -97,7 +100,7 @@ function describeField(key: string, type: z.ZodType): Field {
   const fallback = type.safeParse(undefined);
   const given = fallback.success && fallback.data !== undefined ? fallback.data : undefined;
   const core = type instanceof z.ZodDefault || type instanceof z.ZodOptional ? type.unwrap() : type;
-  const isDuration = key === "idle_keepalive" || key.endsWith("_after");
+  const isDuration = durations.has(key);
   return {
     key,
     doc: type.meta()?.description ?? "",

@@ -34,6 +34,8 @@ export interface RelayOptions {
   /** An existing directory to use; it is then left in place at the end. */
   dir?: string;
   env?: Record<string, string>;
+  /** Runs this instead of the binary: a program that takes the same arguments. */
+  command?: readonly string[];
 }
 
 export interface StopResult {
@@ -116,7 +118,8 @@ export class Relay {
     const file = join(this.dir, "madmail.toml");
     writeFileSync(file, this.#toml());
     const startedAt = performance.now();
-    const child = Bun.spawn([binaryPath(), "run", "--config", file, "--state-dir", this.stateDir, "--json"], {
+    const command = this.#options.command ?? [binaryPath()];
+    const child = Bun.spawn([...command, "run", "--config", file, "--state-dir", this.stateDir, "--json"], {
       cwd: this.dir,
       stdin: "ignore",
       stdout: "pipe",
