@@ -7,6 +7,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { parseDomain } from "../core/address.ts";
+import { parseJson } from "../core/json.ts";
 import type { Queue, Selection } from "../delivery/queue/queue.ts";
 import type { Log } from "../log/events.ts";
 
@@ -91,13 +92,5 @@ export class QueueControl {
 
   #fault(error: unknown): void {
     this.#log.emit({ kind: "internalFault", where: "queue control", error });
-  }
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Domain } from "../core/address.ts";
 import { LocalChangeHub } from "../core/changes.ts";
 import { systemClock } from "../core/clock.ts";
+import { parseJson } from "../core/json.ts";
 import { lockStateDirectory } from "../db/lock.ts";
 import { DatabaseError } from "../db/open.ts";
 import { decodeLetter, encodeLetter, type Letter } from "../delivery/queue/letter.ts";
@@ -15,7 +16,7 @@ import type { Selection } from "../delivery/queue/queue.ts";
 import { createLog } from "../log/log.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import type { Outbox } from "../storage/store.ts";
-import { controlAnswer, controlDirectory, type ControlRequest, parseJson } from "./queue-control.ts";
+import { controlAnswer, controlDirectory, type ControlRequest } from "./queue-control.ts";
 
 const ANSWER_TIMEOUT_MS = 5000;
 const LOOK_EVERY_MS = 20;
@@ -85,6 +86,8 @@ export class QueueDesk {
   }
 
   async #ask(request: ControlRequest): Promise<DeskResult> {
+    // A relay without a way to other servers has no queue to steer.
+    if (!fs.existsSync(controlDirectory(this.#stateDir))) return { by: "unanswered" };
     const base = join(controlDirectory(this.#stateDir), crypto.randomUUID());
     fs.writeFileSync(`${base}.new`, JSON.stringify(request), { mode: 0o600 });
     fs.renameSync(`${base}.new`, `${base}.json`);

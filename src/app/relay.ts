@@ -17,6 +17,7 @@ import { DeviceTokens } from "../db/device-tokens.ts";
 import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { AppendDoor } from "../delivery/append.ts";
+import type { Courier } from "../delivery/courier.ts";
 import { Door } from "../delivery/door.ts";
 import { ExchangerPoller } from "../delivery/exchanger.ts";
 import type { Resolver } from "../dns/resolver.ts";
@@ -57,6 +58,8 @@ export interface RelayParts {
   config: Config;
   log: Log;
   clock: Clock;
+  /** Instead of the ways to other servers that the configuration describes. */
+  courier?: Courier;
 }
 
 /** A state directory that can't be used; the message is for the operator. */
@@ -65,6 +68,7 @@ export class StartError extends Error {}
 export class Relay {
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #courier: Courier | undefined;
   #config: Config;
   /** What `stop` undoes, last first. */
   readonly #undo: (() => void | Promise<void>)[] = [];
@@ -73,7 +77,8 @@ export class Relay {
   #facts: (() => SiteFacts) | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor({ config, log, clock }: RelayParts) {
+  constructor({ config, log, clock, courier }: RelayParts) {
+    this.#courier = courier;
     this.#config = config;
     this.#log = log;
     this.#clock = clock;
@@ -308,7 +313,8 @@ export class Relay {
     const config = () => this.#config;
     const ways = createCourier({ ...parts, config, resolver, overrides: state.overrides, signer });
     this.#undo.push(() => ways.stop());
-    const queue = new MailQueue({ ...parts, config: this.#config, courier: ways.courier, store, state });
+    const courier = this.#courier ?? ways.courier;
+    const queue = new MailQueue({ ...parts, config: this.#config, courier, store, state });
     await queue.start();
     this.#undo.push(() => queue.stop());
     return queue;

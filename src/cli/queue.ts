@@ -4,7 +4,9 @@ import { selectionOf } from "../app/queue-control.ts";
 import { type DeskEntry, isSelected, QueueDesk } from "../app/queue-desk.ts";
 import { locateConfig } from "../config/locate.ts";
 import { readConfig } from "../config/read.ts";
+import { DatabaseError } from "../db/open.ts";
 import type { Selection } from "../delivery/queue/queue.ts";
+import { StorageError } from "../storage/store.ts";
 import type { Globals } from "./globals.ts";
 import { CommandError, report } from "./output.ts";
 
@@ -59,7 +61,7 @@ export function queueCommand(globals: Globals): CommandDef {
 }
 
 async function status(globals: Globals): Promise<void> {
-  const entries = await desk(globals).entries();
+  const entries = await told(desk(globals).entries());
   const counts = new Map<string, number>();
   let bytes = 0;
   for (const { letter, bytes: size } of entries) {
@@ -95,7 +97,7 @@ async function list(
     throw new CommandError(`--limit: expected a number above 0, found ${limitText}`);
   }
   const selection = domain === undefined ? "all" : selected(domain);
-  const entries = (await desk(globals).entries()).filter((entry) => isSelected(entry, selection));
+  const entries = (await told(desk(globals).entries())).filter((entry) => isSelected(entry, selection));
   const shown = entries.slice(0, limit);
   const lines = shown.map(
     ({ id, bytes, letter }) =>
@@ -107,7 +109,7 @@ async function list(
 }
 
 async function show(globals: Globals, id: string): Promise<void> {
-  const entry = (await desk(globals).entries()).find((each) => each.id === id);
+  const entry = (await told(desk(globals).entries())).find((each) => each.id === id);
   if (entry === undefined) throw new CommandError(`nothing in the queue has the id ${id}`);
   const { letter } = entry;
   const lines = [
@@ -125,7 +127,8 @@ async function show(globals: Globals, id: string): Promise<void> {
 }
 
 async function change(globals: Globals, act: "retry" | "remove", what: string): Promise<void> {
-  const result = await desk(globals).change({ do: act, what }, selected(what));
+  const selection = selected(what);
+  const result = await told(desk(globals).change({ do: act, what }, selection));
   if (result.by === "unanswered") {
     throw new CommandError("the relay runs but has not reacted yet; it will when it gets SIGHUP");
   }
@@ -137,7 +140,7 @@ async function change(globals: Globals, act: "retry" | "remove", what: string): 
 
 async function purge(globals: Globals, isSure: boolean): Promise<void> {
   if (!isSure) {
-    const { length } = await desk(globals).entries();
+    const { length } = await told(desk(globals).entries());
     throw new CommandError(
       `this would remove ${length} messages for good, and nobody is told; say --yes to do it`,
     );
@@ -154,6 +157,18 @@ function desk(globals: Globals): QueueDesk {
     );
   }
   return new QueueDesk(readConfig(file, { stateDir: globals.stateDir }).stateDir);
+}
+
+/** Faults of database and storage are for the operator: no stack. */
+async function told<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof DatabaseError || error instanceof StorageError) {
+      throw new CommandError(error.message, { cause: error });
+    }
+    throw error;
+  }
 }
 
 function selected(what: string): Selection {

@@ -123,3 +123,13 @@ test("a relay like this one takes the report as a bounce from outside", () => {
   } as const;
   expect(admit(facts, { via: "smtp", login: null, sender: null })).toEqual({ do: "accept" });
 });
+
+test("what another server said is told in its words, with a status code even where it gave none", () => {
+  const recipient = parseAddress("gone@peer.test");
+  if (recipient === undefined) throw new Error("fixture");
+  const text = bounce({
+    failures: [{ recipient, reply: { code: 550, enhanced: "", text: "Who is that?" } }],
+  });
+  expect(text).toContain("<gone@peer.test>: 550 5.0.0 Who is that?\r\n");
+  expect(text).toContain("\r\nStatus: 5.0.0\r\nDiagnostic-Code: smtp; 550 5.0.0 Who is that?\r\n");
+});

@@ -8,16 +8,19 @@ import { armor, fakePackets, pgpMime, secureJoinRequest } from "../pgp/fixtures.
 import {
   type DeliveryTarget,
   type MailAccount,
+  type Parcel,
   type SealedMessage,
   type Spool,
   type SpoolOptions,
   StorageError,
   type StorageFault,
 } from "../storage/store.ts";
+import type { OriginFact } from "../policy/admit.ts";
 import { type OriginGate, unasked } from "../policy/origin.ts";
 import { AppendDoor } from "./append.ts";
 import { Door, type DoorSettings } from "./door.ts";
 import type { Envelope } from "./intake.ts";
+import { decodeLetter, type Letter } from "./queue/letter.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -86,8 +89,11 @@ class FakeStore {
     };
   }
 
-  async deliver(message: SealedMessage, targets: readonly DeliveryTarget[]): Promise<void> {
+  readonly parcels: Parcel[] = [];
+
+  async deliver(message: SealedMessage, targets: readonly DeliveryTarget[], parcel?: Parcel): Promise<void> {
     await Promise.resolve();
+    if (parcel !== undefined && this.deliverFault === undefined) this.parcels.push(parcel);
     if (this.deliverFault !== undefined) throw new StorageError(this.deliverFault, "as told");
     for (const { user, mailbox } of targets) {
       expect(mailbox).toBe("INBOX");
@@ -124,6 +130,11 @@ interface World {
   events: Event[];
   quotas: Map<Address, number>;
   totals: Record<string, number>;
+  arrived: { id: string; letter: Letter; bytes: number }[];
+  heard: string[];
+  /** Domains that have no room in the queue. */
+  crowded: Set<string>;
+  rules: { enabled: boolean; ruled: Set<string>; dismissed: Set<string> };
 }
 
 const settings: DoorSettings = {
@@ -147,8 +158,34 @@ function world(gate: OriginGate = { open: () => unasked }): World {
   const counters = {
     add: (name: string, count = 1) => void (totals[name] = (totals[name] ?? 0) + count),
   };
-  const parts = { settings, store, accounts, counters, origin: gate, log, clock };
-  return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas, totals };
+  const arrived: World["arrived"] = [];
+  const heard: string[] = [];
+  const crowded = new Set<string>();
+  const rules: World["rules"] = { enabled: true, ruled: new Set(), dismissed: new Set() };
+  const parts = {
+    settings,
+    store,
+    accounts,
+    counters,
+    origin: gate,
+    log,
+    clock,
+    outgoing: {
+      hasRoom: (domain: string) => !crowded.has(domain),
+      arrived: (entries: readonly World["arrived"][number][]) => void arrived.push(...entries),
+      heardFrom: (domain: string) => void heard.push(domain),
+    },
+    federation: {
+      get enabled() {
+        return rules.enabled;
+      },
+      policy: "ACCEPT" as const,
+      hasRule: (peer: string) => rules.ruled.has(peer),
+      isDismissed: (peer: string) => rules.dismissed.has(peer),
+    },
+  };
+  const doors = { door: new Door(parts), appends: new AppendDoor(parts) };
+  return { ...doors, store, clock, events, quotas, totals, arrived, heard, crowded, rules };
 }
 
 const TRACES = "Received: from phone by relay\r\nAuthentication-Results: relay; dkim=pass\r\n";
@@ -594,4 +631,171 @@ test("an aborted APPEND leaves nothing", async () => {
   late.write(fromLatin1(message("alice@relay.test")));
   expect((await late.finish()).message).toBeUndefined();
   expect(w.store.openSpools).toBe(0);
+});
+
+/** A gate whose finding is set, and which notes what it was shown. */
+function gateOf(fact: OriginFact) {
+  const seen = { opened: 0, asked: 0, header: "", body: "" };
+  const gate: OriginGate = {
+    open: () => {
+      seen.opened++;
+      return {
+        header: (block) => void (seen.header += toLatin1(block)),
+        body: (chunk) => void (seen.body += toLatin1(chunk)),
+        finding: () => {
+          seen.asked++;
+          return Promise.resolve({ fact, outcomes: [] });
+        },
+      };
+    },
+  };
+  return { gate, seen };
+}
+
+const originRows: readonly [fact: OriginFact, want: Verdict][] = [
+  ["signed", { do: "accept" }],
+  ["literal", { do: "accept" }],
+  ["unasked", { do: "accept" }],
+  ["unsigned", { do: "refuse", why: "unsigned" }],
+  ["badSignature", { do: "refuse", why: "badSignature" }],
+  ["unclear", { do: "refuse", why: "signatureUnclear" }],
+];
+for (const [fact, want] of originRows) {
+  test(`mail from outside whose origin is ${fact}: ${want.do}`, async () => {
+    const text = message("stranger@peer.test");
+    for (const via of ["smtp", "http"] as const) {
+      const { gate, seen } = gateOf(fact);
+      const w = world(gate);
+      expect(await send(w, { ...inbound(bob), via }, text, 700)).toEqual(want);
+      expect(w.store.texts(bob)).toHaveLength(want.do === "accept" ? 1 : 0);
+      // It sees what came, not what is stored.
+      expect(seen.header + seen.body).toBe(text);
+    }
+  });
+}
+
+test("a submission is not asked for its origin", async () => {
+  const { gate, seen } = gateOf("unsigned");
+  expect(await send(world(gate), submission(bob), message("alice@relay.test"))).toEqual({ do: "accept" });
+  expect(seen.opened).toBe(0);
+});
+
+test("what is refused anyway does not wait for keys", async () => {
+  const { gate, seen } = gateOf("unclear");
+  const verdict = await send(
+    world(gate),
+    inbound(bob),
+    PLAIN.replace("alice@relay.test", "stranger@peer.test"),
+  );
+  expect(verdict).toEqual({ do: "refuse", why: "encryptionNeeded" });
+  expect(seen.asked).toBe(0);
+});
+
+const dave = address("dave@peer.test");
+const erin = address("erin@peer.test");
+const frank = address("frank@other.test");
+
+test("a message to local and remote recipients is one step: mailboxes, and one letter for each domain", async () => {
+  const w = world();
+  const text = message("alice@relay.test");
+  expect(await send(w, submission(bob, dave, frank, erin, dave), text)).toEqual({ do: "accept" });
+  expect(w.store.texts(bob)).toEqual([cleaned(text)]);
+  const letters = w.store.parcels.flatMap(({ notes }) => notes.flatMap((note) => decodeLetter(note) ?? []));
+  expect(letters.map(({ domain, recipients }) => `${domain}: ${recipients.join(" ")}`)).toEqual([
+    "peer.test: dave@peer.test erin@peer.test",
+    "other.test: frank@other.test",
+  ]);
+  expect(letters.map(({ sender }) => sender)).toEqual([alice, alice]);
+  expect(w.arrived.map(({ letter }) => letter)).toEqual(letters);
+  expect(w.arrived.every(({ bytes }) => bytes === cleaned(text).length)).toBe(true);
+  expect(w.totals).toEqual({ sent_messages: 1, outbound_messages: 1, received_messages: 1 });
+});
+
+test("a message to remote recipients only loads no mailbox", async () => {
+  const w = world();
+  expect(await send(w, submission(dave), message("alice@relay.test"))).toEqual({ do: "accept" });
+  expect(w.store.loads).toBe(0);
+  expect(w.store.mailboxes.size).toBe(0);
+  expect(w.arrived).toHaveLength(1);
+});
+
+test("what storage refuses is queued nowhere", async () => {
+  const w = world();
+  w.store.deliverFault = "full";
+  const verdict = await send(w, submission(bob, dave), message("alice@relay.test"));
+  expect(verdict).toEqual({ do: "refuse", why: "storageFull" });
+  expect(w.arrived).toEqual([]);
+  expect(w.totals).toEqual({});
+});
+
+test("a full mailbox here does not keep the message from other servers, and is reported", async () => {
+  const w = world();
+  w.quotas.set(bob, 10);
+  expect(await send(w, submission(bob, dave), message("alice@relay.test"))).toEqual({ do: "accept" });
+  expect(w.arrived).toHaveLength(1);
+  expect(w.store.texts(alice)[0]).toContain("<bob@relay.test>: 552");
+});
+
+test("mail from outside never goes to other servers", () => {
+  const w = world();
+  const who = { via: "smtp", login: null } as const;
+  expect(w.door.judgeRecipient(who, stranger, frank)).toEqual({ do: "refuse", why: "relayDenied" });
+});
+
+test("a sender from another server is noted, so that what waits for it may go", async () => {
+  const w = world();
+  await send(w, inbound(bob), message("stranger@peer.test"));
+  expect(w.heard).toEqual(["peer.test"]);
+});
+
+test("mail to a dismissed server is accepted and goes nowhere; the others get theirs", async () => {
+  const w = world();
+  w.rules.dismissed.add("peer.test");
+  expect(w.door.judgeRecipient({ via: "submission", login: alice }, alice, dave)).toEqual({ do: "accept" });
+  expect(await send(w, submission(dave, frank), message("alice@relay.test"))).toEqual({ do: "accept" });
+  expect(w.arrived.map(({ letter }) => letter.recipients)).toEqual([[frank]]);
+  const alone = await send(w, submission(dave), message("alice@relay.test"));
+  expect(alone).toEqual({ do: "drop", why: "silentlyDismissed" });
+});
+
+test("the author of mail from outside is asked about, not only its envelope", async () => {
+  const w = world();
+  w.rules.ruled.add("peer.test");
+  const who = { via: "http", login: null } as const;
+  expect(w.door.judgeSender(who, stranger)).toEqual({ do: "refuse", why: "peerRefused" });
+  const envelope = { ...inbound(bob), sender: frank };
+  expect(w.door.judgeSender(who, frank)).toEqual({ do: "accept" });
+  const verdict = await send(w, envelope, message("stranger@peer.test"));
+  expect(verdict).toEqual({ do: "refuse", why: "peerRefused" });
+  expect(w.heard).toEqual([]);
+});
+
+const remoteRows: readonly [name: string, prepare: (w: World) => void, want: string][] = [
+  ["no rule", () => undefined, "accept"],
+  ["a rule against it", (w) => w.rules.ruled.add("peer.test"), "recipientRefused"],
+  ["a queue without room", (w) => w.crowded.add("peer.test"), "queueFull"],
+  ["federation off", (w) => (w.rules.enabled = false), "federationOff"],
+];
+for (const [name, prepare, want] of remoteRows) {
+  test(`RCPT to another server with ${name} gets ${want}`, () => {
+    const w = world();
+    prepare(w);
+    const verdict = w.door.judgeRecipient({ via: "submission", login: alice }, alice, dave);
+    expect(verdict.do === "accept" ? "accept" : verdict.why).toBe(want as never);
+  });
+}
+
+test("without a queue there is no way to other servers", async () => {
+  const w = world();
+  const accounts = { exists: () => true, blocked: () => false, quotaBytes: () => 0 };
+  const counters = { add: () => undefined };
+  const log: Log = { emit: () => undefined, counts: () => new Map() };
+  const origin = gateOf("signed").gate;
+  const door = new Door({ settings, store: w.store, accounts, counters, origin, log, clock: w.clock });
+  const who = { via: "submission", login: alice } as const;
+  expect(door.judgeRecipient(who, alice, dave)).toEqual({ do: "refuse", why: "federationOff" });
+  const intake = door.open({ ...who, sender: alice, recipients: [bob, dave] });
+  intake.write(fromLatin1(message("alice@relay.test")));
+  expect(await intake.finish()).toEqual({ do: "refuse", why: "federationOff" });
+  expect(w.store.texts(bob)).toEqual([]);
 });

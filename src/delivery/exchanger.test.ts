@@ -20,9 +20,9 @@ function world(rows: [string, Partial<ExchangerFacts>][] = [["one", {}]]) {
   const events: Event[] = [];
   const log: Log = { emit: (event) => void events.push(event), counts: () => new Map() };
   const taken: Taken[] = [];
-  const control = {
-    verdict: accept as Verdict,
-    answer: (): Response | Promise<Response> => Response.json({ hash: "h", count: 0, messages: [] }),
+  const control: { verdict: Verdict; answer: () => Response | Promise<Response> } = {
+    verdict: accept,
+    answer: () => Response.json({ hash: "h", count: 0, messages: [] }),
   };
   const asked: { url: string; redirect: string | undefined }[] = [];
   const book = new Map(

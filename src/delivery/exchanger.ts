@@ -9,6 +9,7 @@
 import { z } from "zod";
 import { parseAddress } from "../core/address.ts";
 import type { CancelTimer, Clock } from "../core/clock.ts";
+import { parseJson } from "../core/json.ts";
 import { MIB } from "../core/limits.ts";
 import type { Service } from "../core/service.ts";
 import { refusals } from "../core/verdict.ts";
@@ -195,12 +196,4 @@ async function boundedText(response: Response): Promise<string> {
 
 function bare(text: string): string {
   return text.trim().replace(/^<(.*)>$/, "$1");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromLatin1 } from "../core/bytes.ts";
 import { CanonicalBody, type Canonicalization, canonicalField } from "./canonical.ts";
 import { gathered } from "../../test/support/dkim.ts";

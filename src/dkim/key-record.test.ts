@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { createPublicKey } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { dkimCrypto } from "../policy/origin-crypto.ts";
 import { testKey } from "../../test/support/dkim.ts";
 import { parseKeyRecord } from "./key-record.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { fromLatin1 } from "../core/bytes.ts";
 import { signed, split, testKey, verify } from "../../test/support/dkim.ts";
 
@@ -112,7 +112,11 @@ test("what we sign we take for valid, whole, byte by byte, and cut in two at eac
 test("no byte of what is signed can be changed", async () => {
   const one = await signed(PLAIN, DOMAIN, [ed]);
   const bytes = Buffer.from(fromLatin1(one));
+  // The last digit of `b=` carries two bits of the signature and four that say nothing (RFC 4648 §3.5).
+  const loose = one.indexOf("==\r\nFrom:") - 1;
+  expect(loose).toBeGreaterThan(0);
   for (let at = 0; at < bytes.length; at++) {
+    if (at === loose) continue;
     const was = bytes[at] ?? 0;
     bytes[at] = was === 90 ? 89 : 90;
     const changed = verify(bytes, DOMAIN, keys);

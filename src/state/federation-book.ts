@@ -112,7 +112,7 @@ class PeerList {
 }
 
 /** @throws {RangeError} with a text for the operator */
-export function requireKey(text: string): PeerKey {
+function requireKey(text: string): PeerKey {
   const key = peerKey(text);
   if (key === undefined) throw new RangeError(`expected a domain name or an IP address, found ${text}`);
   return key;

@@ -96,7 +96,8 @@ async function secureJoin(inviter: Profile, joiner: Profile): Promise<void> {
 async function receiveText(person: Profile, text: string): Promise<T.Message> {
   for (;;) {
     const message = await person.receive();
-    if (message.text === text) return message;
+    // Until a file is there, the core adds its name and size to the text.
+    if (message.text.startsWith(text)) return message;
   }
 }
 
@@ -165,7 +166,7 @@ describe("two relays with names", () => {
       const message = await receiveText(bob, "the film");
       const whole = await bob.eventually(async () => {
         const now = await bob.message(message.id);
-        return now.downloadState === "Done" ? now : undefined;
+        return now.downloadState === "Done" && now.file !== null ? now : undefined;
       }, "the file");
       const digest = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
       expect(digest(readFileSync(whole.file ?? ""))).toBe(digest(bytes));
@@ -194,13 +195,7 @@ describe("two relays with names", () => {
   test(
     "with HTTP and HTTPS blocked, mail goes by SMTP",
     async () => {
-      for (const [relay, core] of [
-        [here, cores[0]],
-        [there, cores[1]],
-      ] as const) {
-        relay.configure({ federation: federation(ports, blocked) });
-        await core?.excused(() => again(relay, core, [alice, carol, bob]));
-      }
+      for (const relay of [here, there]) await relay.reload({ federation: federation(ports, blocked) });
       const before = [arrivals(here, "http"), arrivals(there, "http")];
       await exchange(alice, bob, "By the old way");
       await exchange(bob, alice, "And back");
@@ -222,12 +217,11 @@ describe("two relays with names", () => {
         await there.stop();
         for (const text of texts) await alice.say(chat, text);
         await there.restart();
-        bob.forget("ImapInboxIdle");
         await core.rpc.maybeNetwork();
         for (const _ of texts) await bob.receive();
+        // Mail to one domain keeps its order here: whatever came twice came before this.
+        await exchange(alice, bob, "that was all");
       });
-      await exchange(bob, alice, "I am back");
-      await exchange(alice, bob, "Good to hear");
       const heard = (await bob.texts(mine)).filter((text) => text.endsWith("while away"));
       expect(heard.toSorted()).toEqual(texts.toSorted());
     },
@@ -242,16 +236,6 @@ describe("two relays with names", () => {
     }
   });
 });
-
-/** Restarts a relay, and waits until its people are back. */
-async function again(relay: Relay, core: Core, people: readonly Profile[]): Promise<void> {
-  const own = people.filter((person) => person.core === core);
-  for (const person of own) person.forget("ImapInboxIdle");
-  await relay.stop();
-  await relay.restart();
-  await core.rpc.maybeNetwork();
-  await Promise.all(own.map((person) => person.take("ImapInboxIdle")));
-}
 
 describe("two relays that have only an IP address", () => {
   const ports = freePorts();

@@ -73,8 +73,9 @@ const PARSERS: Readonly<Record<string, (text: string) => void>> = {
   smtpCommands: (text) => talkSmtp(text),
 };
 
-export const linearFuzz: { name: string; run(seed: number): void } = {
+export const linearFuzz: { name: string; timed: true; run(seed: number): void } = {
   name: "linear",
+  timed: true,
   run(seed) {
     const random = new Random(seed);
     const unit = random.pick(UNITS) + (random.below(2) === 0 ? random.pick(UNITS) : "");

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { dkimSign } from "mailauth/lib/dkim/sign";
 import { dkimVerify } from "mailauth/lib/dkim/verify";
 import { signed, type TestKey, testKey, verify } from "../support/dkim.ts";
@@ -55,7 +55,7 @@ async function mailauthVerdicts(message: string): Promise<string[]> {
 
 async function mailauthSigned(message: string, key: TestKey, canonicalization: string): Promise<string> {
   const algorithm = `${key.key.kind}-sha256`;
-  const privateKey = key.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  const privateKey = key.privateKey.export({ format: "pem", type: "pkcs8" });
   const order = { signingDomain: DOMAIN, selector: key.selector, privateKey, algorithm, canonicalization };
   const { signatures, errors } = await dkimSign(Buffer.from(message, "latin1"), {
     ...order,
@@ -149,7 +149,7 @@ describe.skipIf(isDkimpyMissing)("dkimpy (needs the package python3-dkim)", () =
   });
 
   test("we verify what dkimpy signs", async () => {
-    const rsaPem = rsa.privateKey.export({ format: "pem", type: "pkcs1" }).toString();
+    const rsaPem = rsa.privateKey.export({ format: "pem", type: "pkcs1" });
     const seed = ed.privateKey.export({ format: "der", type: "pkcs8" }).subarray(-32).toString("base64");
     const tasks = Object.values(messages).flatMap((message) =>
       forms.flatMap((form) =>
@@ -209,7 +209,7 @@ describe.skipIf(isMissing("opendkim"))("OpenDKIM (needs the package opendkim)", 
   });
 
   test("we verify what OpenDKIM signs, in the forms that chatmail relays use", async () => {
-    const key = write("key.pem", rsa.privateKey.export({ format: "pem", type: "pkcs1" }).toString());
+    const key = write("key.pem", rsa.privateKey.export({ format: "pem", type: "pkcs1" }));
     for (const form of forms) {
       const conf = write(
         "sign.conf",

@@ -11,6 +11,7 @@ import type { ReadableSubprocess } from "bun";
 const READY_TIMEOUT_MS = 15_000;
 /** The product's promise is 10 s. */
 const STOP_TIMEOUT_MS = 15_000;
+const RELOADED = "configuration read again";
 const root = resolve(import.meta.dir, "../..");
 
 export const listenerNames = ["smtp", "submission", "submissions", "imap", "imaps", "http", "https"] as const;
@@ -33,6 +34,8 @@ export interface RelayOptions {
   /** An existing directory to use; it is then left in place at the end. */
   dir?: string;
   env?: Record<string, string>;
+  /** Runs this instead of the binary: a program that takes the same arguments. */
+  command?: readonly string[];
 }
 
 export interface StopResult {
@@ -109,9 +112,11 @@ export class Relay {
     await this.until((output) => output.includes(text, from));
   }
 
-  /** What the configuration says from the next start on, by table name. */
-  configure(config: Record<string, TomlTable>): void {
+  /** Changes the configuration, by table name, and lets the running relay read it. */
+  async reload(config: Record<string, TomlTable>): Promise<void> {
     this.#options.config = { ...this.#options.config, ...config };
+    writeFileSync(join(this.dir, "madmail.toml"), this.#toml());
+    await this.signalUntil("SIGHUP", RELOADED);
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
@@ -119,7 +124,8 @@ export class Relay {
     const file = join(this.dir, "madmail.toml");
     writeFileSync(file, this.#toml());
     const startedAt = performance.now();
-    const child = Bun.spawn([binaryPath(), "run", "--config", file, "--state-dir", this.stateDir, "--json"], {
+    const command = this.#options.command ?? [binaryPath()];
+    const child = Bun.spawn([...command, "run", "--config", file, "--state-dir", this.stateDir, "--json"], {
       cwd: this.dir,
       stdin: "ignore",
       stdout: "pipe",

@@ -3,6 +3,7 @@
  * this letter as one line of JSON.
  */
 import { type Address, type Domain, parseAddress, parseDomain } from "../../core/address.ts";
+import { parseJson } from "../../core/json.ts";
 import type { PeerReply } from "../courier.ts";
 
 export interface FailedDelivery {
@@ -47,8 +48,8 @@ export function encodeLetter(letter: Letter): string {
 
 /** @returns undefined for what this program did not write */
 export function decodeLetter(note: string): Letter | undefined {
-  const raw = parseObject(note);
-  if (raw?.["v"] !== 1) return undefined;
+  const raw = parseJson(note);
+  if (!isObject(raw) || raw["v"] !== 1) return undefined;
   const domain = parseDomain(text(raw["domain"]));
   const sender = raw["from"] === null ? null : parseAddress(text(raw["from"]));
   const recipients = list(raw["to"]).map((each) => parseAddress(text(each)));
@@ -88,15 +89,8 @@ function decodeFailed(raw: unknown): FailedDelivery | undefined {
   return { recipient, reply: { code: number(code), enhanced: text(enhanced), text: text(words) } };
 }
 
-function parseObject(note: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(note);
-    return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null;
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const text = (value: unknown): string => (typeof value === "string" ? value : "");
 const number = (value: unknown): number => (typeof value === "number" && Number.isFinite(value) ? value : 0);

@@ -1,5 +1,5 @@
 /** A queue over an outbox in memory, with a courier that does what a test says, on a clock moved by hand. */
-import { type Address, type Domain, domainOf, parseAddress, parseDomain } from "../../core/address.ts";
+import { type Address, type Domain, parseAddress, parseDomain } from "../../core/address.ts";
 import { fromLatin1 } from "../../core/bytes.ts";
 import { ManualClock } from "../../core/clock.ts";
 import { accept, type Verdict } from "../../core/verdict.ts";
@@ -12,7 +12,7 @@ import { Queue, type QueueSettings } from "./queue.ts";
 
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
-export const TEXT = "Message-ID: <m1@localhost>\r\nFrom: <alice@relay.test>\r\n\r\nbody\r\n";
+const TEXT = "Message-ID: <m1@localhost>\r\nFrom: <alice@relay.test>\r\n\r\nbody\r\n";
 
 export function address(text: string): Address {
   const parsed = parseAddress(text);
@@ -217,8 +217,4 @@ export async function queueWorld(
       await settle();
     },
   };
-}
-
-export function domainsOf(delivered: readonly { recipients: readonly Address[] }[]): Domain[] {
-  return delivered.flatMap(({ recipients }) => recipients.map(domainOf));
 }

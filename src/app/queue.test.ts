@@ -1,0 +1,134 @@
+/** Queue, storage, state and door's side of it together, over real files; only the courier is a stand-in. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { resolveConfig } from "../config/config.ts";
+import { configSchema } from "../config/schema.ts";
+import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
+import { pack } from "../delivery/queue/pack.ts";
+import { address, domain, FakeCourier, refused } from "../delivery/queue/queue.test-help.ts";
+import type { Log } from "../log/events.ts";
+import { HotState } from "../state/hot-state.ts";
+import type { MaildirStore } from "../storage/maildir.ts";
+import { MaildirFixture } from "../storage/maildir.test-help.ts";
+import { inboxOf, messageText, queuedIn, seal, textOf } from "../storage/store.test-help.ts";
+import { controlDirectory } from "./queue-control.ts";
+import { QueueDesk } from "./queue-desk.ts";
+import { MailQueue } from "./queue.ts";
+
+const alice = address("alice@relay.test");
+const peer = domain("peer.test");
+const WAIT_MAX_MS = 5000;
+
+let fixture: MaildirFixture;
+let store: MaildirStore;
+let db: Db;
+let state: HotState;
+let courier: FakeCourier;
+let mail: MailQueue;
+
+beforeEach(async () => {
+  fixture = await MaildirFixture.make();
+  const log: Log = { emit: (event) => void fixture.events.push(event), counts: () => new Map() };
+  const config = resolveConfig(configSchema.parse({ domains: ["relay.test"], state_dir: fixture.directory }));
+  const { clock } = fixture;
+  store = await fixture.open({ fsync: "never" });
+  db = openDatabase(join(fixture.directory, "madmail.db"));
+  state = new HotState({ db, config: () => config, clock, log });
+  await state.start();
+  state.accounts.create(alice, { hash: "h", loggedIn: true });
+  courier = new FakeCourier(clock);
+  mail = new MailQueue({ config, courier, store, state, clock, log });
+  await mail.start();
+});
+
+afterEach(async () => {
+  await mail.stop();
+  await state.stop();
+  closeDatabase(db);
+  await fixture.dispose();
+});
+
+async function send(to: string, sender = alice): Promise<string> {
+  const message = seal(store, messageText(1));
+  const { parcel, letters } = pack(sender, [address(to)], fixture.clock.nowMs());
+  await store.deliver(message, [], parcel);
+  message.discard();
+  mail.outgoing.arrived(letters.map((each) => ({ ...each, bytes: message.bytes })));
+  return letters[0]?.id ?? "";
+}
+
+/** File work ends when it ends: looks again until it has, with a bound. */
+async function until(done: () => boolean | Promise<boolean>): Promise<void> {
+  const endsMs = performance.now() + WAIT_MAX_MS;
+  while (!(await done())) {
+    if (performance.now() > endsMs) throw new Error("waited in vain");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+const isEmpty = () => mail.queue.status().messages === 0;
+
+test("what a peer refuses comes back to the sender's mailbox, and is counted", async () => {
+  courier.answers.set(peer, refused);
+  await send("gone@peer.test");
+  await until(isEmpty);
+  const report = (await textOf(await inboxOf(store, alice), 1)) ?? "";
+  expect(report).toContain("<gone@peer.test>: 550 5.1.1 No such user");
+  expect(report).toContain("Message-ID: <1@relay.test>");
+  expect(await queuedIn(store)).toEqual([]);
+  expect([...state.peers.entries()].map(([key, row]) => [String(key), row.successHttps])).toEqual([
+    ["peer.test", 1],
+  ]);
+  expect(JSON.stringify(fixture.events)).not.toContain("peer.test");
+});
+
+test.each([
+  ["from outside", "stranger@else.test"],
+  ["of an account that is gone", "gone@relay.test"],
+])("a sender %s gets no report", async (_, sender) => {
+  courier.answers.set(peer, refused);
+  await send("gone@peer.test", address(sender));
+  await until(isEmpty);
+  expect(readdirSync(join(fixture.directory, "mail"))).toEqual([]);
+});
+
+test("a rule that comes while a message waits sends it back", async () => {
+  courier.answers.set(peer, "silence");
+  await send("bob@peer.test");
+  await until(() => mail.queue.list(1)[0]?.tries === 1);
+  state.federation.rules.add("peer.test");
+  mail.queue.retry("all");
+  await until(isEmpty);
+  expect(courier.asked).toHaveLength(1);
+  expect(await textOf(await inboxOf(store, alice), 1)).toContain("federation policy");
+});
+
+test("the command line's requests are done at once, and nonsense among them does no harm", async () => {
+  courier.answers.set(peer, "silence");
+  const id = await send("bob@peer.test");
+  await until(() => mail.queue.list(1)[0]?.tries === 1);
+  const control = controlDirectory(fixture.directory);
+  writeFileSync(join(control, "bad.json"), "{");
+  writeFileSync(join(control, "worse.json"), JSON.stringify({ do: "remove", what: "../../etc" }));
+  writeFileSync(join(control, "good.json"), JSON.stringify({ do: "remove", what: id }));
+  await until(() => existsSync(join(control, "good.done")));
+  expect(JSON.parse(readFileSync(join(control, "good.done"), "utf8"))).toEqual({ count: 1 });
+  expect(isEmpty()).toBe(true);
+  expect(await new QueueDesk(fixture.directory).entries()).toEqual([]);
+  await until(() => existsSync(join(control, "bad.done")) && existsSync(join(control, "worse.done")));
+});
+
+test("the desk reads what waits without touching it", async () => {
+  courier.answers.set(peer, "silence");
+  await send("bob@peer.test");
+  await until(() => mail.queue.list(1)[0]?.tries === 1);
+  const [entry] = await new QueueDesk(fixture.directory).entries();
+  expect(entry?.letter).toMatchObject({ recipients: [address("bob@peer.test")], tries: 1 });
+  expect(mail.queue.status().messages).toBe(1);
+});
+
+test("mail from a server is counted", () => {
+  mail.outgoing.heardFrom(peer);
+  expect([...state.peers.entries()][0]?.[1].inboundDeliveries).toBe(1);
+});
