@@ -7,7 +7,8 @@ import { configFromText } from "../config/read.ts";
 import type { Config } from "../config/config.ts";
 import { ManualClock } from "../core/clock.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
-import { TurnService } from "./turn.ts";
+import type { LocalAddress } from "../turn/sockets.ts";
+import { relayAddress, TurnService } from "./turn.ts";
 
 const START_MS = 1_758_000_000_000;
 const undo: (() => unknown)[] = [];
@@ -123,6 +124,75 @@ test("off by configuration it makes no secret and binds nothing", async () => {
   const service = serviceOf(configOf("enabled = false", undefined, dir));
   expect(await service.start()).toEqual({ turn: [], turns: [] });
   expect(() => statSync(join(dir, "turn-secret"))).toThrow();
+});
+
+describe("the relayed address", () => {
+  const outer = (address: string): LocalAddress => ({
+    address,
+    family: address.includes(":") ? 6 : 4,
+    isInner: false,
+  });
+  const lan = [outer("192.168.1.5"), outer("fd00::5")];
+  const server = [outer("10.0.0.2"), outer("93.184.216.34"), outer("2a01:4f8::1")];
+  const domain = 'domains = ["relay.test"]';
+
+  for (const [name, top, turn, local, resolved, v4, v6] of [
+    [
+      "is what the operator says",
+      domain,
+      'relay_addresses = ["192.0.2.1"]',
+      server,
+      undefined,
+      "192.0.2.1",
+      undefined,
+    ],
+    ["is a public one of the machine", domain, "", server, undefined, "93.184.216.34", "2a01:4f8::1"],
+    [
+      "is the IP relay's name",
+      'domains = ["[192.0.2.7]"]',
+      "",
+      server,
+      undefined,
+      "192.0.2.7",
+      "2a01:4f8::1",
+    ],
+    [
+      "is the public address",
+      `${domain}\npublic_address = "192.0.2.8"`,
+      "",
+      lan,
+      undefined,
+      "192.0.2.8",
+      "fd00::5 (guess)",
+    ],
+    [
+      "is private until the name resolves",
+      domain,
+      "",
+      lan,
+      undefined,
+      "192.168.1.5 (guess)",
+      "fd00::5 (guess)",
+    ],
+    [
+      "behind a NAT is what the name resolves to",
+      domain,
+      "",
+      lan.slice(0, 1),
+      "192.0.2.9",
+      "192.0.2.9",
+      undefined,
+    ],
+    ["is the listener's own", domain, 'listen = ["127.0.0.1:3478"]', lan, undefined, "127.0.0.1", undefined],
+  ] as const) {
+    test(name, () => {
+      const text = (family: 4 | 6, answer: string | undefined) => {
+        const { address, isGuess } = relayAddress(configOf(turn, top), family, local, answer);
+        return isGuess ? `${address} (guess)` : address;
+      };
+      expect([text(4, resolved), text(6, undefined)]).toEqual([v4, v6]);
+    });
+  }
 });
 
 describe("[turn]", () => {

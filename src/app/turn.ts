@@ -16,8 +16,10 @@ import { isForbiddenNetwork } from "../turn/engine/peer-filter.ts";
 import { type TurnFacts, TurnServer } from "../turn/server.ts";
 import { type LocalAddress, localAddresses } from "../turn/sockets.ts";
 
-/** A resolver that does not answer must not hold up the start. */
-const LOOKUP_TIMEOUT_MS = 3000;
+/** At boot the resolver may be later than we are. */
+const LOOKUP_TRIES = 10;
+const LOOKUP_AGAIN_MS = 60_000;
+const families = [4, 6] as const;
 
 export interface TurnAddresses {
   /** UDP, and TCP at the same ports. */
@@ -38,6 +40,8 @@ export class TurnService {
   readonly #users: CredentialBook;
   #config: Config;
   #server: TurnServer | undefined;
+  /** What our name resolves to, where that was worth a question. */
+  #resolved: Partial<Record<Family, string>> = {};
 
   constructor(parts: TurnServiceParts) {
     this.#parts = parts;
@@ -54,7 +58,7 @@ export class TurnService {
     const server = new TurnServer({
       listen: turn.listen,
       listenTls: turn.listen_tls,
-      settings: await this.#settings(),
+      settings: this.#settings(),
       users: this.#users,
       getTls,
       limits,
@@ -63,6 +67,7 @@ export class TurnService {
     });
     await server.start();
     this.#server = server;
+    this.#lookUp(server, LOOKUP_TRIES);
     return server.bound();
   }
 
@@ -82,7 +87,8 @@ export class TurnService {
     this.#config = next;
     if (this.#server !== undefined && next.turn.enabled && sameSockets(before, next)) {
       this.#users.use(next.turn.secret ?? loadSecret(join(next.stateDir, "turn-secret")));
-      this.#server.configure(await this.#settings());
+      this.#server.configure(this.#settings());
+      this.#lookUp(this.#server, LOOKUP_TRIES);
       return undefined;
     }
     if (this.#server === undefined && !next.turn.enabled) return undefined;
@@ -120,12 +126,32 @@ export class TurnService {
     return this.#server?.facts();
   }
 
-  async #settings(): Promise<TurnSettings> {
+  /** Behind a NAT only our name tells the public address. The start does not wait for it. */
+  #lookUp(server: TurnServer, triesLeft: number): void {
+    const local = localAddresses();
+    const guessed = families.filter((family) => {
+      return relayAddress(this.#config, family, local, this.#resolved[family]).isGuess;
+    });
+    if (guessed.length === 0 || triesLeft === 0 || this.#server !== server) return;
+    const host = hostOf(this.#config.publicAddress ?? this.#config.hostname);
+    const found = guessed.map(async (family) => [family, await resolve(host, family)] as const);
+    const settled = Promise.all(found).then((answers) => {
+      if (this.#server !== server) return;
+      for (const [family, address] of answers) if (address !== undefined) this.#resolved[family] = address;
+      server.configure(this.#settings());
+      this.#parts.clock.after(LOOKUP_AGAIN_MS, () => this.#lookUp(server, triesLeft - 1));
+    });
+    settled.catch((error: unknown) => {
+      this.#parts.log.emit({ kind: "internalFault", where: "turn", error });
+    });
+  }
+
+  #settings(): TurnSettings {
     const { turn, hostname } = this.#config;
     const local = localAddresses();
     const relayAddresses: Partial<Record<Family, string>> = {};
-    for (const family of [4, 6] as const) {
-      const address = await relayAddress(this.#config, family, local);
+    for (const family of families) {
+      const { address } = relayAddress(this.#config, family, local, this.#resolved[family]);
       if (address !== undefined) relayAddresses[family] = address;
     }
     const own = [...local.map(({ address }) => address), ...Object.values(relayAddresses)];
@@ -160,19 +186,26 @@ function sameSockets(a: Config, b: Config): boolean {
   );
 }
 
+interface RelayAddress {
+  /** Undefined where the family can't be relayed. */
+  address: string | undefined;
+  /** A private address, while the name may tell the public one. */
+  isGuess: boolean;
+}
+
 /**
  * The address that peers are told, best knowledge first: what the operator says, the address that the relay is known
  * by, a listener's own, a public one of this machine, what the name resolves to (behind a NAT), a private one.
  */
-async function relayAddress(
-  config: Config,
+export function relayAddress(
+  { turn, publicAddress, hostname }: Config,
   family: Family,
   local: readonly LocalAddress[],
-): Promise<string | undefined> {
-  const { turn, publicAddress, hostname } = config;
-  const suits = (address: string | undefined) => address !== undefined && familyOf(address) === family;
+  resolved: string | undefined,
+): RelayAddress {
+  const suits = (address: string) => familyOf(address) === family;
   const given = turn.relay_addresses.flatMap((address) => canonicalIp(address) ?? []);
-  if (given.length > 0) return given.find(suits);
+  if (given.length > 0) return { address: given.find(suits), isGuess: false };
   const listened = turn.listen.map(({ host }) => host).filter((host) => host !== "0.0.0.0" && host !== "::");
   const named = [publicAddress, hostname, ...listened].flatMap(
     (host) => canonicalIp(hostOf(host ?? "")) ?? [],
@@ -183,18 +216,16 @@ async function relayAddress(
   const open = outer.find((address) => !isForbiddenNetwork(parseIp(address) ?? new Uint8Array(4)));
   const known = named.find(suits) ?? open;
   // A machine without this family can't relay it, whatever a name says; one with only specific listeners need not.
-  if (known !== undefined || outer.length === 0 || listened.length > 0) return known;
-  return (await resolved(hostOf(publicAddress ?? hostname), family)) ?? outer[0];
+  if (known !== undefined || outer.length === 0 || listened.length > 0)
+    return { address: known, isGuess: false };
+  return { address: resolved ?? outer[0], isGuess: resolved === undefined };
 }
 
-async function resolved(host: string, family: Family): Promise<string | undefined> {
+async function resolve(host: string, family: Family): Promise<string | undefined> {
   if (isIP(host) > 0) return undefined;
-  const timeout = new Promise<undefined>((resolve) =>
-    setTimeout(resolve, LOOKUP_TIMEOUT_MS, undefined).unref(),
-  );
-  const found = lookup(host, { family }).then(
-    ({ address }) => canonicalIp(address),
-    () => undefined,
-  );
-  return Promise.race([found, timeout]);
+  try {
+    return canonicalIp((await lookup(host, { family })).address);
+  } catch {
+    return undefined;
+  }
 }
