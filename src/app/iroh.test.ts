@@ -17,10 +17,22 @@ function configOf(top: object, iroh: object = {}): Config {
   return resolveConfig(configSchema.parse({ domains: ["relay.example"], state_dir: ".", ...top, iroh }));
 }
 
-async function start(config: Config, places: SitePlaces) {
+/** Settings as the database would hold them. */
+class FakeSettings {
+  readonly values = new Map<string, string>();
+  get(key: string): string | undefined {
+    return this.values.get(key);
+  }
+  flag(key: string): boolean | undefined {
+    const value = this.get(key);
+    return value === undefined ? undefined : value === "true";
+  }
+}
+
+async function start(config: Config, places: SitePlaces, settings = new FakeSettings()) {
   const events: Event[] = [];
   const log: Log = { emit: (event) => events.push(event), counts: () => new Map() };
-  const service = new IrohService(config, systemClock, log);
+  const service = new IrohService({ config, settings, clock: systemClock, log });
   const limits = new ConnectionLimits({ total: 10, perAddress: 10 });
   const http = new HttpBackend<undefined>({ fetch: () => new Response("the site") });
   await http.start();
@@ -38,6 +50,13 @@ test.each<[string, object, object, SitePlaces, string | undefined]>([
   ["no https", {}, {}, { http: 80, https: undefined, trusted: true }, "http://relay.example"],
   ["no http either", {}, {}, { http: undefined, https: 443, trusted: false }, undefined],
   ["the relay off", {}, { enabled: false }, { http: 80, https: 443, trusted: true }, undefined],
+  [
+    "a URL of its own",
+    {},
+    { url: "https://iroh.example:8443" },
+    { http: 80, https: 443, trusted: false },
+    "https://iroh.example:8443",
+  ],
   [
     "an IP relay",
     { domains: ["[192.0.2.1]"] },
@@ -59,7 +78,8 @@ test.each<[string, object, object, SitePlaces, string | undefined]>([
 
 test("nothing is told before the start", () => {
   const log: Log = { emit() {}, counts: () => new Map() };
-  expect(new IrohService(configOf({}), systemClock, log).url()).toBeUndefined();
+  const parts = { config: configOf({}), settings: new FakeSettings(), clock: systemClock, log };
+  expect(new IrohService(parts).url()).toBeUndefined();
 });
 
 test("its own port serves the relay and nothing else, and is told where the site has no clear port", async () => {
@@ -84,5 +104,19 @@ test("a reload turns it off and on, and says what needs a start", async () => {
   expect(service.reconfigure(configOf({}, { listen: ["127.0.0.1:0"] }))).toBe(
     "iroh.listen changed: takes effect at the next start",
   );
+  expect(service.url()).toBe("http://relay.example");
+});
+
+test("settings made at run time win", async () => {
+  const settings = new FakeSettings();
+  const config = configOf({}, { enabled: false });
+  const { service } = await start(config, { http: 80, https: 443, trusted: false }, settings);
+  expect(service.url()).toBeUndefined();
+  settings.values.set("__IROH_ENABLED__", "true");
+  service.reconfigure(config);
+  expect(service.url()).toBe("http://relay.example");
+  settings.values.set("__IROH_RELAY_URL__", "https://elsewhere.example");
+  expect(service.url()).toBe("https://elsewhere.example");
+  settings.values.set("__IROH_RELAY_URL__", "no URL");
   expect(service.url()).toBe("http://relay.example");
 });

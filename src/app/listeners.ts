@@ -8,6 +8,7 @@ import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { FrontDoor } from "../net/front-door.ts";
 import type { Introductions } from "../net/introductions.ts";
 import {
+  addressText,
   lacksIpv6,
   type Listener,
   type ListenOptions,
@@ -134,9 +135,4 @@ function serviceTable(answering: Answering): [ListenerName, Service][] {
     ["http", { tls: "none", accept: http.accept, proto: http.proto }],
     ["https", { tls: "implicit", accept: https.accept, proto: https.proto, alpn: https.alpn }],
   ];
-}
-
-function addressText(listener: Listener): string {
-  const host = listener.address.includes(":") ? `[${listener.address}]` : listener.address;
-  return `${host}:${listener.port}`;
 }

@@ -43,7 +43,7 @@ const LOGIN_TIMEOUT_MS = 60_000;
 const FAILED_LOGIN_DELAY_MS = 2000;
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses;
+export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
 
 export interface RelayParts {
   config: Config;
@@ -157,9 +157,9 @@ export class Relay {
       log,
       clock,
     });
-    const iroh = new IrohService(this.#config, clock, log);
-    this.#undo.push(() => iroh.stop());
     const { settings } = state;
+    const iroh = new IrohService({ config: this.#config, settings, clock, log });
+    this.#undo.push(() => iroh.stop());
     const pushes = () => pushMode(this.#config, settings) !== "off";
     const pusher = createPusher({ db, tokens, config, settings, log, clock });
     await pusher.start();
@@ -202,7 +202,17 @@ export class Relay {
       (next) => turn.reconfigure(next),
     ];
     const site = siteRegistration(registration, state);
-    const bound = await this.#listen({ door, auth, imap, iroh, tls, connections, state, registration: site });
+    const bound = await this.#listen({
+      door,
+      auth,
+      imap,
+      iroh,
+      tls,
+      turn,
+      connections,
+      state,
+      registration: site,
+    });
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -257,18 +267,22 @@ export class Relay {
     imap: ImapHost;
     iroh: IrohService;
     tls: TlsMaterialStore;
+    turn: TurnService;
     connections: ConnectionLimits;
     state: HotState;
     registration: SiteRegistration;
-  }): Promise<BoundAddresses> {
-    const { door, auth, imap, iroh, tls, connections, state, registration } = parts;
+  }): Promise<Omit<RelayAddresses, keyof TurnAddresses>> {
+    const { door, auth, imap, iroh, tls, turn, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
     const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
     const introductions = new Introductions();
-    const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
+    const facts = (): SiteFacts => ({
+      ...siteFacts(this.#config, listeners, tls),
+      proxyLink: this.#config.shadowsocks.on_site ? shadowsocks.link() : undefined,
+    });
     this.#facts = facts;
     const app = createApp({
       facts,
@@ -308,6 +322,7 @@ export class Relay {
           imap: imap.accept,
           submission: submissions,
           rawRoutes,
+          turn: turn.accept,
           clock,
           log,
         }),
@@ -331,7 +346,7 @@ export class Relay {
     await shadowsocks.start();
     this.#reloaders.push(() => shadowsocks.reconfigure());
     this.#undo.push(() => listeners.stop());
-    return listeners.start(listen);
+    return { ...(await listeners.start(listen)), shadowsocks: shadowsocks.bound() };
   }
 
   #forget(user: Address, store: MaildirStore, tokens: DeviceTokens): void {

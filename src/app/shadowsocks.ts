@@ -7,7 +7,7 @@ import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import type { Introductions } from "../net/introductions.ts";
-import { ListenError } from "../net/listener.ts";
+import { addressText, ListenError } from "../net/listener.ts";
 import { type MethodName, methods } from "../shadowsocks/engine/methods.ts";
 import { ssLink } from "../shadowsocks/link.ts";
 import { ensurePassword, knownPassword, SecretError } from "../shadowsocks/secret.ts";
@@ -63,6 +63,11 @@ export class Shadowsocks {
       }
       throw error;
     }
+  }
+
+  /** `host:port` as bound. */
+  bound(): string[] {
+    return (this.#server?.listeners ?? []).map(addressText);
   }
 
   /** Every client's link, with the port as bound. @returns undefined while the service is off */

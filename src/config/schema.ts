@@ -176,12 +176,18 @@ const imap = z.strictObject({
   }),
 });
 
+/** Clients use scheme, host and port only. */
+export const IROH_URL = /^https?:\/\/[^\s/]+$/;
+
 const iroh = z.strictObject({
   enabled: z.boolean().default(true).meta({
     description:
       "Relay for apps in chats that talk peer to peer (webxdc realtime), at `/relay` on the http and https ports.",
   }),
   listen: endpoints([], "Further addresses for it alone, without TLS, such as `0.0.0.0:3340`."),
+  url: z.string().regex(IROH_URL, "http://HOST:PORT or https://HOST:PORT").optional().meta({
+    description: "What clients are told, where the relay is reached in another way than on its own ports.",
+  }),
   clients: z.number().int().min(1).default(2000).meta({ description: "Clients at once." }),
   clients_per_address: z
     .number()
@@ -278,6 +284,10 @@ const shadowsocks = z.strictObject({
   password: z.string().min(1).max(256).optional().meta({
     description:
       "Shared by all clients; for a 2022 cipher a key in base64. Default: made at the first start, kept in `state_dir`.",
+  }),
+  on_site: z.boolean().default(true).meta({
+    description:
+      "Whether the site shows the link to everybody. Without it, give it out yourself (`madmail proxy`).",
   }),
   allowed_ports: z.array(z.number().int().min(1).max(65_535)).max(64).default([]).meta({
     description:

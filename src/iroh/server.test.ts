@@ -1,6 +1,9 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import net from "node:net";
 import {
+  clientInfo,
   currentFrames,
+  encodeFrame,
   IrohClient,
   type IrohClientOptions,
   irohKey,
@@ -133,8 +136,12 @@ describe("the upgrade", () => {
 });
 
 /** Waits for the event loop, not for time. */
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((done) => setImmediate(done));
+}
+
 async function untilGone(host: IrohHost, connections: number): Promise<void> {
-  while (host.status().connections > connections) await new Promise((done) => setImmediate(done));
+  await until(() => host.status().connections <= connections);
 }
 
 describe("what clients ask around it", () => {
@@ -234,4 +241,27 @@ test("a silent client is dropped, one that never proves its key too, without a t
   await link.closed;
   await untilGone(host, 0);
   expect(host.status()).toMatchObject({ currentEndpoints: 0, counters: { silent: 1, handshakesFailed: 1 } });
+});
+
+test("a client that reads nothing loses packets, then its connection; the sender is not held up", async () => {
+  const clock = new ManualClock();
+  const { host, connect, listener } = await serve({}, clock);
+  const key = irohKey();
+  // A paused socket: what the kernel takes is all that it takes.
+  const deaf = net.connect({ host: "127.0.0.1", port: listener.port });
+  cleanups.push(() => deaf.destroy());
+  deaf.on("error", () => {});
+  deaf.write("GET /relay HTTP/1.1\r\nupgrade: iroh derp http\r\nhost: x\r\n\r\n");
+  deaf.write(encodeFrame("legacy", legacyFrames.clientInfo, clientInfo(key)));
+  await until(() => host.status().legacyEndpoints === 1);
+  const sender = await connect({ family: "legacy" });
+  const packet = Buffer.alloc(60_000);
+  while (host.status().counters.droppedFull === 0) {
+    for (let i = 0; i < 50; i++) sender.send(key.publicKey, packet);
+    await sender.ping();
+  }
+  for (let step = 0; step < 4; step++) clock.advance(2000);
+  await untilGone(host, 1);
+  expect(host.status().counters.stalled).toBe(1);
+  await sender.ping();
 });

@@ -45,6 +45,8 @@ export interface ListenOptions {
   readonly proto: Proto | ((alpn: string | undefined) => Proto);
   /** Sent in clear to a connection over the limits, such as `421 4.3.2 …\r\n`; not with implicit TLS. */
   readonly refusal?: Uint8Array;
+  /** Where the operator wrote the address, for errors; default `[listen]`. */
+  readonly section?: string;
   /** Cap of output that waits for one peer; default 8 MiB. */
   readonly outputMaxBytes?: number;
   /** Default 15 s. */
@@ -73,6 +75,11 @@ export class ListenError extends Error {
     super(message, { cause });
     this.code = code;
   }
+}
+
+/** `host:port` as bound, an IPv6 address in brackets. */
+export function addressText({ address, port }: Pick<Listener, "address" | "port">): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
@@ -266,7 +273,7 @@ function bind(
   try {
     return Bun.listen(settings);
   } catch (error) {
-    throw listenError(options.address, "[listen]", error);
+    throw listenError(options.address, options.section ?? "[listen]", error);
   }
 }
 

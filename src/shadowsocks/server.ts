@@ -65,6 +65,11 @@ export class ShadowsocksServer implements Service {
     this.#rate = new RateLimiter(options, clock);
   }
 
+  /** Those that are bound. */
+  get listeners(): readonly Listener[] {
+    return this.#listeners;
+  }
+
   /** The first bound port. */
   get port(): number | undefined {
     return this.#listeners[0]?.port;

@@ -16,7 +16,7 @@ import {
 } from "./turn-client.test-help.ts";
 
 export const RELAYED = "198.51.100.1";
-export const REALM = "relay.test";
+const REALM = "relay.test";
 
 export interface TestFront extends Front {
   readonly name: string;

@@ -132,10 +132,10 @@ class Lab {
     let sent = 0;
     let received = 0;
     let lost = 0;
-    let running = true;
     let progressMs = performance.now();
+    const state = { running: true };
     const fill = () => {
-      while (running && sent - received - lost + BATCH <= WINDOW) sent += from.sendMany(batch);
+      while (state.running && sent - received - lost + BATCH <= WINDOW) sent += from.sendMany(batch);
     };
     const arrived = () => {
       received++;
@@ -156,7 +156,7 @@ class Lab {
     }, STALL_MS / 4);
     fill();
     await Bun.sleep(ROUND_MS);
-    running = false;
+    state.running = false;
     const tookMs = performance.now() - startedAt;
     await Bun.sleep(STALL_MS);
     clearInterval(watch);

@@ -7,7 +7,7 @@ import { clientAuth, clientInfo, type IrohFamily, irohKey, webSocketFrame } from
 import { CHALLENGE, type FakeClient, FakeRelay } from "../support/iroh-engine.ts";
 import { readUpgrade } from "../../src/iroh/engine/upgrade.ts";
 import { relayCrypto } from "../../src/iroh/crypto.ts";
-import { generator } from "./imap.ts";
+import { generator } from "./random.ts";
 
 const families: readonly IrohFamily[] = ["legacy", "legacy-websocket", "v1", "v2"];
 const LENGTHS = [

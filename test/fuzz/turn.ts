@@ -10,7 +10,7 @@ import { isForbiddenNetwork } from "../../src/turn/engine/peer-filter.ts";
 import { stunCrypto } from "../../src/turn/crypto.ts";
 import { EngineLab, type LabClient, RELAYED, type Seen } from "../../src/turn/engine-lab.test-help.ts";
 import { channelData, keyOf, peer, sendIndication } from "../../src/turn/turn-client.test-help.ts";
-import { generator } from "./imap.ts";
+import { generator } from "./random.ts";
 
 const STEPS_MAX = 60;
 const FRAME_MAX_BYTES = 2048;

@@ -49,13 +49,14 @@ export class Relay {
   /** UDP and TCP; 0 where TURN is off. */
   turnPort = 0;
   turnsPort = 0;
+  /** 0 where Shadowsocks is off. */
+  shadowsocksPort = 0;
   /** Milliseconds from spawn to `ready` of the last start. */
   startMs = 0;
   readonly #options: RelayOptions;
   readonly #names = new Set<string>();
   #process: ReadableSubprocess | undefined;
   #output = "";
-  #awaited: { text: string; from: number; resolve: () => void }[] = [];
   #readers: Promise<void>[] = [];
   #waiters: (() => void)[] = [];
 
@@ -92,10 +93,9 @@ export class Relay {
 
   /** Sends a signal and waits until the relay has printed `text` after it. */
   async signalUntil(signal: NodeJS.Signals, text: string): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#awaited.push({ text, from: this.#output.length, resolve });
+    const from = this.#output.length;
     this.signal(signal);
-    await promise;
+    await this.until((output) => output.includes(text, from));
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
@@ -123,6 +123,7 @@ export class Relay {
       this.ports = parsePorts(line);
       this.turnPort = portIn(line, "turn");
       this.turnsPort = portIn(line, "turns");
+      this.shadowsocksPort = portIn(line, "shadowsocks");
     } catch (error) {
       child.kill("SIGKILL");
       const what = error instanceof Error ? error.message : String(error);
@@ -214,7 +215,6 @@ export class Relay {
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
       this.#output += text;
-      for (const wait of this.#awaited) if (this.#output.includes(wait.text, wait.from)) wait.resolve();
       for (const wake of this.#waiters.splice(0)) wake();
       if (onReady === undefined) continue;
       partial += text;
@@ -232,6 +232,7 @@ export class Relay {
       storage: { fsync: "always" },
       // Ports of the listener come from the upper range; what is relayed stays below it.
       turn: { listen: [`127.0.0.1:${this.turnPort}`], relay_port_min: 20_000, relay_port_max: 29_999 },
+      shadowsocks: { listen: [`127.0.0.1:${this.shadowsocksPort}`] },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },
     };

@@ -1,6 +1,5 @@
 /** Programs of shadowsocks-libev as children on loopback, and a relay that speaks to them. */
 import type { MethodName } from "../../src/shadowsocks/engine/methods.ts";
-import { Link } from "./link.ts";
 
 const READY_TIMEOUT_MS = 10_000;
 const RETRY_MS = 20;
@@ -12,7 +11,7 @@ export interface Child {
 }
 
 /** A TCP port of loopback that nobody listens on now. */
-export function freePort(): number {
+function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const { port } = listener;
   listener.stop(true);
@@ -54,9 +53,9 @@ async function start(command: string[], port: number): Promise<Child> {
   };
 }
 
-async function isListening(port: number): Promise<boolean> {
+export async function isListening(port: number): Promise<boolean> {
   try {
-    (await Link.connect({ port })).close();
+    (await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } })).end();
     return true;
   } catch {
     return false;

@@ -18,11 +18,13 @@ const ITEMS: Readonly<Record<string, (mailbox: Mailbox, settings: ImapSettings) 
 
 /** `(MESSAGES UIDNEXT …)` */
 export function readStatusItems(args: Args): string[] {
-  return args.list(() => {
+  const items = args.list(() => {
     const item = args.word();
     if (args.ok && !Object.hasOwn(ITEMS, item)) args.fail("unknown status item");
     return item;
   });
+  if (items.length === 0) args.fail("expected status items");
+  return items;
 }
 
 /** The inside of a STATUS response's list. */

@@ -70,7 +70,11 @@ function readKey(args: Args, depth: number): SearchKey {
   if (depth > NESTING_MAX) args.fail("nested too deep");
   if (!args.ok) return { key: "none" };
   const here = args.peek();
-  if (here === "(") return { key: "and", keys: args.list(() => readKey(args, depth + 1)) };
+  if (here === "(") {
+    const keys = args.list(() => readKey(args, depth + 1));
+    if (keys.length === 0) args.fail("expected search keys");
+    return { key: "and", keys };
+  }
   if (/[\d*$]/.test(here)) return readNumbers(args, "sequence");
   const name = args.word();
   const flag = FLAG_KEYS[name];
