@@ -94,6 +94,32 @@ describe.skipIf(isSwaksMissing())("swaks (needs the packages swaks and libnet-ss
   });
 });
 
+describe.skipIf(isSwaksMissing())("swaks on port 25", () => {
+  const swaks = (...more: string[]) =>
+    runTool([
+      ...["swaks", "--server", "127.0.0.1", "--port", String(relay.ports.smtp), "--ehlo", "mx.remote.test"],
+      ...["--from", "someone@remote.test", "--to", bob, "--quit-after", "RCPT", ...more],
+    ]);
+
+  test("mail in clear is told to start TLS, and may go on then", async () => {
+    const clear = await swaks();
+    expect(clear.code).not.toBe(0);
+    expect(clear.output).toMatch(/<\*\* 530 5\.7\.0 Must issue a STARTTLS command first/);
+    expect((await swaks("--tls")).code).toBe(0);
+  });
+
+  test("names that exist and names that do not look alike", async () => {
+    const answers = async (to: string) =>
+      (await swaks("--tls", "--to", to)).output
+        .split("\n")
+        .filter((line) => line.startsWith("<~") && line.includes("2.1.5"));
+    const known = await answers(bob);
+    expect(known).toHaveLength(1);
+    expect(await answers(`nobody@${relay.domain}`)).toEqual(known);
+    expect((await swaks("--tls", "--to", "x@elsewhere.test")).output).toMatch(/550 5\.7\.1 Relaying denied/);
+  });
+});
+
 describe.skipIf(isMissing("curl"))("curl (needs the package curl)", () => {
   const curl = (...args: string[]) => runTool(["curl", "-sS", "-k", "--max-time", "20", ...args]);
 
