@@ -107,10 +107,22 @@ function describeField(key: string, type: z.ZodType): Field {
       given === undefined
         ? undefined
         : isDuration
-          ? JSON.stringify(`${Number(given) / 1000}s`)
+          ? JSON.stringify(durationText(given))
           : JSON.stringify(given).replaceAll(",", ", "),
     accepts: accepts(core as z.ZodType, isDuration),
   };
+}
+
+/** In the largest unit that gives a whole number. */
+function durationText(ms: number): string {
+  const units = [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+  ] as const;
+  const [unit, factor] = units.find(([, size]) => ms % size === 0) ?? (["ms", 1] as const);
+  return `${ms / factor}${unit}`;
 }
 
 function accepts(type: z.ZodType, isDuration: boolean): string {
@@ -121,7 +133,7 @@ function accepts(type: z.ZodType, isDuration: boolean): string {
   if (type instanceof z.ZodNumber) {
     const low = type.minValue;
     const high = type.maxValue;
-    return `whole number${low !== null && Number.isFinite(low) ? ` from ${low}` : ""}${high !== null && high < 2 ** 31 ? ` to ${high}` : ""}`;
+    return `${type.isInt ? "whole number" : "number"}${low !== null && Number.isFinite(low) ? ` from ${low}` : ""}${high !== null && high < 2 ** 31 ? ` to ${high}` : ""}`;
   }
   return type instanceof z.ZodPipe && type.in instanceof z.ZodUnion ? "size" : "text";
 }
