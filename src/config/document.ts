@@ -1,6 +1,6 @@
 /** Prints the schema as the sample file and as the reference page, so that neither can disagree with the code. */
 import { z } from "zod";
-import { configSchema, duration } from "./schema.ts";
+import { configSchema } from "./schema.ts";
 
 interface Field {
   key: string;
@@ -99,7 +99,7 @@ function describeField(key: string, type: z.ZodType): Field {
   const fallback = type.safeParse(undefined);
   const given = fallback.success && fallback.data !== undefined ? fallback.data : undefined;
   const core = type instanceof z.ZodDefault || type instanceof z.ZodOptional ? type.unwrap() : type;
-  const isDuration = core === duration;
+  const isDuration = core instanceof z.ZodPipe && core.in instanceof z.ZodString && typeof given === "number";
   return {
     key,
     doc: type.meta()?.description ?? "",

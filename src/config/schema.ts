@@ -20,7 +20,7 @@ const size = z
   });
 
 /** Text such as "30s", "5m", "20d"; milliseconds in code. */
-export const duration = z
+const duration = z
   .string()
   .regex(DURATION, "a duration such as 30s, 5m, 12h or 20d")
   .transform((v) => {

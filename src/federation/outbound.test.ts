@@ -46,7 +46,7 @@ const addressOf = (text: string): Address => {
 };
 
 /** What an HTTP peer does with a whole request: the raw answer, "hang" or "reset". */
-type Script = (request: string) => string | "hang" | "reset";
+type Script = (request: string) => string;
 const reply = (status: string, body: string, type = "text/plain"): string =>
   `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 

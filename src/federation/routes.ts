@@ -41,7 +41,7 @@ export interface Way {
 }
 
 /** Whether a domain can't be expected to have a certificate that others trust. */
-export function isRelaxed(domain: string): boolean {
+function isRelaxed(domain: string): boolean {
   return domain.startsWith("[") || domain.startsWith("_") || canonicalAddress(domain) !== undefined;
 }
 

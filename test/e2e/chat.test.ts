@@ -2,8 +2,7 @@
  * Delta Chat's core against the compiled relay: the scenes of one day of three people, in order.
  * The relay prints all it ever prints (log level debug), and in the end none of it names them.
  */
-import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -12,6 +11,7 @@ import { Core, type Profile, secureJoin } from "../support/delta-chat.ts";
 import { ImapClient } from "../support/imap-client.ts";
 import { Relay } from "../support/relay.ts";
 import { SmtpClient } from "../support/smtp-client.ts";
+import { sha256, writeRandomFile } from "../support/random-file.ts";
 
 const SCENE_TIMEOUT_MS = 120_000;
 const FILE_BYTES = 15 * 1024 * 1024;
@@ -132,10 +132,7 @@ describe("three people on one relay", () => {
     "a file of 15 MB arrives byte for byte",
     async () => {
       const path = join(dir, "film.bin");
-      const bytes = Buffer.alloc(FILE_BYTES);
-      for (let at = 0; at < bytes.length; at += 65_536)
-        crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-      writeFileSync(path, bytes);
+      const digest = writeRandomFile(path, FILE_BYTES);
       const chat = await alice.chatWith(bob);
       const [sent] = await alice.rpc.miscSendMsg(alice.id, chat, "the film", path, "film.bin", null, null);
       // Until the file is there, the core adds its name and size to the text.
@@ -145,7 +142,7 @@ describe("three people on one relay", () => {
         return now.downloadState === "Done" && now.file !== null ? now : undefined;
       }, "the downloaded file");
       if (whole.file === null) throw new Error("no file");
-      expect(sha256(readFileSync(whole.file))).toBe(sha256(bytes));
+      expect(sha256(readFileSync(whole.file))).toBe(digest);
       await alice.eventually(
         async () => ((await alice.message(sent)).state >= C.DC_STATE_OUT_DELIVERED ? true : undefined),
         "delivery of the file",
@@ -284,8 +281,4 @@ async function emptyMailbox(relay: Relay, person: Profile): Promise<number> {
   } finally {
     imap.close();
   }
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -2,14 +2,15 @@
  * Two relays and a name server of their own: people on both write to each other with Delta Chat's core, by HTTPS, by
  * SMTP, while one relay is away, and between relays that have only an IP address.
  */
-import { createHash, createPublicKey } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createPublicKey } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { T } from "@deltachat/jsonrpc-client";
 import { Core, type Profile } from "../support/delta-chat.ts";
 import { DnsServer } from "../support/dns-server.ts";
+import { sha256, writeRandomFile } from "../support/random-file.ts";
 import { Relay, type RelayOptions } from "../support/relay.ts";
 
 const SCENE_TIMEOUT_MS = 120_000;
@@ -157,10 +158,7 @@ describe("two relays with names", () => {
     "a file of 15 MB arrives byte for byte",
     async () => {
       const path = join(dir, "film.bin");
-      const bytes = Buffer.alloc(FILE_BYTES);
-      for (let at = 0; at < bytes.length; at += 65_536)
-        crypto.getRandomValues(bytes.subarray(at, at + 65_536));
-      writeFileSync(path, bytes);
+      const digest = writeRandomFile(path, FILE_BYTES);
       const chat = await alice.chatWith(bob);
       await alice.rpc.miscSendMsg(alice.id, chat, "the film", path, "film.bin", null, null);
       const message = await receiveText(bob, "the film");
@@ -168,8 +166,7 @@ describe("two relays with names", () => {
         const now = await bob.message(message.id);
         return now.downloadState === "Done" && now.file !== null ? now : undefined;
       }, "the file");
-      const digest = (data: Uint8Array) => createHash("sha256").update(data).digest("hex");
-      expect(digest(readFileSync(whole.file ?? ""))).toBe(digest(bytes));
+      expect(sha256(readFileSync(whole.file ?? ""))).toBe(digest);
     },
     SCENE_TIMEOUT_MS,
   );
