@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ["auth"],
   ["policy"],
   ["delivery"],
-  ["smtp", "imap", "federation", "http", "turn", "iroh", "shadowsocks", "tasks", "metrics"],
+  ["smtp", "imap", "federation", "http", "turn", "iroh", "shadowsocks", "push", "tasks", "metrics"],
   ["app"],
   ["cli"],
   ["main.ts"],

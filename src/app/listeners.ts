@@ -6,8 +6,10 @@ import type { Log, Proto } from "../log/events.ts";
 import type { Accept } from "../net/connection.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { FrontDoor } from "../net/front-door.ts";
+import type { Introductions } from "../net/introductions.ts";
 import {
-  ListenError,
+  addressText,
+  lacksIpv6,
   type Listener,
   type ListenOptions,
   listen,
@@ -30,6 +32,7 @@ export interface ListenersParts {
   answering: Answering;
   getTls: () => TlsCredentials;
   limits: ConnectionLimits;
+  introductions: Introductions;
   log: Log;
   clock: Clock;
 }
@@ -39,7 +42,6 @@ export type BoundAddresses = Record<ListenerName, string[]>;
 
 type Service = Pick<ListenOptions, "tls" | "accept" | "alpn" | "proto" | "refusal">;
 
-const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 const SMTP_BUSY = fromLatin1("421 4.3.2 Too many connections, try again later\r\n");
 const IMAP_BUSY = fromLatin1("* BYE Too many connections, try again later\r\n");
 
@@ -83,19 +85,33 @@ export class Listeners {
     return this.#listeners.get(name)?.[0]?.port;
   }
 
+  /**
+   * The address at which this machine reaches the listener of a port that clients use.
+   * @returns undefined for every other port; 25 is for servers
+   */
+  hostOf(port: number): string | undefined {
+    for (const [name, listeners] of this.#listeners) {
+      const found = name === "smtp" ? undefined : listeners.find((listener) => listener.port === port);
+      if (found === undefined) continue;
+      if (found.address === "0.0.0.0") return "127.0.0.1";
+      return found.address === "::" ? "::1" : found.address;
+    }
+    return undefined;
+  }
+
   /** Says goodbye to every client. */
   async stop(): Promise<void> {
     await Promise.all([...this.#listeners.values()].flat().map((listener) => listener.stop()));
   }
 
   async #bind(name: ListenerName, address: ListenAddress, service: Service): Promise<void> {
-    const { getTls, limits, log, clock } = this.#parts;
+    const { getTls, limits, introductions, log, clock } = this.#parts;
     try {
-      const listener = await listen({ ...service, address, getTls, limits, log, clock });
+      const listener = await listen({ ...service, address, getTls, limits, introductions, log, clock });
       this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
     } catch (error) {
       // The default configuration names every address there may be; a machine without IPv6 does with the others.
-      if (!(error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code))) throw error;
+      if (!lacksIpv6(error, address)) throw error;
       log.emit({ kind: "notice", text: `no IPv6 here: ${name} does not listen on [::]:${address.port}` });
     }
   }
@@ -119,9 +135,4 @@ function serviceTable(answering: Answering): [ListenerName, Service][] {
     ["http", { tls: "none", accept: http.accept, proto: http.proto }],
     ["https", { tls: "implicit", accept: https.accept, proto: https.proto, alpn: https.alpn }],
   ];
-}
-
-function addressText(listener: Listener): string {
-  const host = listener.address.includes(":") ? `[${listener.address}]` : listener.address;
-  return `${host}:${listener.port}`;
 }

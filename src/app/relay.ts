@@ -24,18 +24,26 @@ import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { DeflateStream } from "../net/deflate.ts";
 import { frontDoor } from "../net/front-door.ts";
+import { Introductions } from "../net/introductions.ts";
 import { HttpBackend } from "../net/http-backend.ts";
 import type { AccountLookup } from "../policy/recipient.ts";
 import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { relayMetadata } from "./metadata.ts";
+import { createPusher, pushMode } from "./push.ts";
+import { Shadowsocks } from "./shadowsocks.ts";
+import { type TurnAddresses, TurnService } from "./turn.ts";
 
 const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
 const LOGIN_TIMEOUT_MS = 60_000;
 const FAILED_LOGIN_DELAY_MS = 2000;
+
+/** What listens where. */
+export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
 
 export interface RelayParts {
   config: Config;
@@ -67,7 +75,7 @@ export class Relay {
    * Starts everything. On failure all that was begun is undone.
    * @throws {StartError | DatabaseError | TlsMaterialError | ListenError | StorageError} with a message for the operator
    */
-  async start(): Promise<BoundAddresses> {
+  async start(): Promise<RelayAddresses> {
     try {
       return await this.#start();
     } catch (error) {
@@ -116,7 +124,7 @@ export class Relay {
     return { address, password: generatePassword(systemRandom, accounts) };
   }
 
-  async #start(): Promise<BoundAddresses> {
+  async #start(): Promise<RelayAddresses> {
     const log = this.#log;
     const clock = this.#clock;
     const config = () => this.#config;
@@ -136,21 +144,48 @@ export class Relay {
       quotaBytes: (address) => state.accounts.quotaBytes(address),
     };
     const gate = { store, accounts, log, clock };
-    const door = new Door({ ...gate, settings: this.#config, counters: state.counters });
-    const append = new AppendDoor({ ...gate, settings: this.#config });
     const tokens = new DeviceTokens(db, clock);
-    tokens.expire();
+    const { limits } = this.#config;
+    const connections = new ConnectionLimits({
+      total: limits.connections,
+      perAddress: limits.connections_per_address,
+    });
+    const turn = new TurnService({
+      config: this.#config,
+      getTls: () => tls.current(),
+      limits: connections,
+      log,
+      clock,
+    });
+    const { settings } = state;
+    const iroh = new IrohService({ config: this.#config, settings, clock, log });
+    this.#undo.push(() => iroh.stop());
+    const pushes = () => pushMode(this.#config, settings) !== "off";
+    const pusher = createPusher({ db, tokens, config, settings, log, clock });
+    await pusher.start();
+    this.#undo.push(() => pusher.stop());
+    const door = new Door({
+      ...gate,
+      settings: this.#config,
+      counters: state.counters,
+      onDelivered: (users, sender) => pusher.delivered(users, sender),
+    });
+    const append = new AppendDoor({ ...gate, settings: this.#config });
     const imap = new ImapHost({
       store,
       auth,
       hub,
       clock,
       log,
-      metadata: relayMetadata(config, tokens),
+      metadata: relayMetadata(config, tokens, {
+        irohUrl: () => iroh.url(),
+        turn: () => turn.metadata(),
+        pushes,
+      }),
       quotaBytes: (user) => state.accounts.quotaBytes(user),
       judgeAppend: (user) => append.open(user),
       newDeflate: () => new DeflateStream(),
-      settings: () => imapSettings(this.#config),
+      settings: () => imapSettings(this.#config, pushes()),
     });
     revocations.onRevoked((user, why) => {
       imap.disconnect(user, revokedTexts[why]);
@@ -159,12 +194,27 @@ export class Relay {
     this.#reloaders = [
       (next) => door.reconfigure(next),
       (next) => append.reconfigure(next),
+      async (next) => iroh.reconfigure(next),
       async () => {
         const result = await tls.reload();
         return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
       },
+      (next) => turn.reconfigure(next),
     ];
-    return this.#listen({ door, auth, imap, tls, registration: siteRegistration(registration, state) });
+    const site = siteRegistration(registration, state);
+    const bound = await this.#listen({
+      door,
+      auth,
+      imap,
+      iroh,
+      tls,
+      turn,
+      connections,
+      state,
+      registration: site,
+    });
+    this.#undo.push(() => turn.stop());
+    return { ...bound, ...(await turn.start()) };
   }
 
   async #openState(): Promise<{ state: HotState; db: Db }> {
@@ -215,16 +265,24 @@ export class Relay {
     door: Door;
     auth: Login;
     imap: ImapHost;
+    iroh: IrohService;
     tls: TlsMaterialStore;
+    turn: TurnService;
+    connections: ConnectionLimits;
+    state: HotState;
     registration: SiteRegistration;
-  }): Promise<BoundAddresses> {
-    const { door, auth, imap, tls, registration } = parts;
+  }): Promise<Omit<RelayAddresses, keyof TurnAddresses>> {
+    const { door, auth, imap, iroh, tls, turn, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
-    const { hostname, limits, listen } = this.#config;
+    const { hostname, listen } = this.#config;
     const smtp = { hostname, door, auth, log, clock, tlsAvailable: true };
     const submissions = smtpAccept({ ...smtp, mode: "submissions" });
-    const facts = (): SiteFacts => siteFacts(this.#config, listeners, tls);
+    const introductions = new Introductions();
+    const facts = (): SiteFacts => ({
+      ...siteFacts(this.#config, listeners, tls),
+      proxyLink: this.#config.shadowsocks.on_site ? shadowsocks.link() : undefined,
+    });
     this.#facts = facts;
     const app = createApp({
       facts,
@@ -242,22 +300,53 @@ export class Relay {
     });
     await backend.start();
     this.#undo.push(() => backend.stop());
+    const rawRoutes = iroh.routes;
+    await iroh.start({
+      limits: connections,
+      http: backend,
+      places: () => ({
+        http: listeners.port("http"),
+        https: listeners.port("https"),
+        trusted: !tls.facts().selfSigned,
+      }),
+    });
     const listeners = new Listeners({
       answering: {
-        smtp: smtpAccept({ ...smtp, mode: "smtp" }),
+        smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => this.#config.smtp.require_tls }),
         submission: smtpAccept({ ...smtp, mode: "submission" }),
         submissions,
         imap: imap.accept,
-        http: frontDoor({ http: backend, clock, log }),
-        https: frontDoor({ http: backend, imap: imap.accept, submission: submissions, clock, log }),
+        http: frontDoor({ http: backend, rawRoutes, clock, log }),
+        https: frontDoor({
+          http: backend,
+          imap: imap.accept,
+          submission: submissions,
+          rawRoutes,
+          turn: turn.accept,
+          clock,
+          log,
+        }),
       },
       getTls: () => tls.current(),
-      limits: new ConnectionLimits({ total: limits.connections, perAddress: limits.connections_per_address }),
+      limits: connections,
+      introductions,
       log,
       clock,
     });
+    const shadowsocks = new Shadowsocks({
+      config: () => this.#config,
+      settings: state.settings,
+      introductions,
+      hostOf: (port) => listeners.hostOf(port),
+      log,
+      clock,
+    });
+    // Begun before and stopped after the listeners, whose goodbyes go through the tunnels.
+    this.#undo.push(() => shadowsocks.stop());
+    await shadowsocks.start();
+    this.#reloaders.push(() => shadowsocks.reconfigure());
     this.#undo.push(() => listeners.stop());
-    return listeners.start(listen);
+    return { ...(await listeners.start(listen)), shadowsocks: shadowsocks.bound() };
   }
 
   #forget(user: Address, store: MaildirStore, tokens: DeviceTokens): void {
@@ -300,8 +389,9 @@ function tlsSource(config: Config): TlsSource {
   return { mode: "self-signed", stateDir, names: [...new Set(names)] };
 }
 
-function imapSettings({ imap, limits }: Config) {
+function imapSettings({ imap, limits }: Config, push: boolean) {
   return {
+    push,
     capabilities: imap.capabilities,
     compress: imap.compress,
     idleKeepaliveMs: imap.idle_keepalive,

@@ -16,6 +16,7 @@ function commands(globals: Globals): CommandDef {
       run: async () => (await import("./run.ts")).runCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
+      proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });

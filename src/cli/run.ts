@@ -2,8 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type CommandDef, defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
-import type { BoundAddresses } from "../app/listeners.ts";
-import { Relay, StartError } from "../app/relay.ts";
+import { Relay, type RelayAddresses, StartError } from "../app/relay.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import { ensureLocalConfig } from "../config/local.ts";
 import { locateConfig } from "../config/locate.ts";
@@ -14,8 +13,10 @@ import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { createLog } from "../log/log.ts";
 import { ListenError } from "../net/listener.ts";
+import { SecretError } from "../shadowsocks/secret.ts";
 import { StorageError } from "../storage/store.ts";
 import { TlsMaterialError } from "../tls/material.ts";
+import { openUdp } from "../turn/sockets.ts";
 import type { Globals } from "./globals.ts";
 import { CommandError } from "./output.ts";
 
@@ -28,6 +29,8 @@ export function runCommand(globals: Globals): CommandDef {
   return defineCommand({
     meta: { name: "run", description: "Run the relay in the foreground" },
     async run() {
+      // Whatever is made below is for this user alone.
+      process.umask(0o077);
       widenPool();
       await run(globals);
     },
@@ -51,14 +54,14 @@ async function run(globals: Globals): Promise<void> {
 
 async function configPath(globals: Globals): Promise<{ path: string; notices: string[] }> {
   const path = globals.config ?? locateConfig();
-  return path === undefined ? ensureLocalConfig(canBind) : { path, notices: [] };
+  return path === undefined ? ensureLocalConfig(canBind, canBindUdp) : { path, notices: [] };
 }
 
-async function started(relay: Relay): Promise<BoundAddresses> {
+async function started(relay: Relay): Promise<RelayAddresses> {
   try {
     return await relay.start();
   } catch (error) {
-    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError];
+    const known = [StartError, DatabaseError, TlsMaterialError, ListenError, StorageError, SecretError];
     if (known.some((kind) => error instanceof kind))
       throw new CommandError((error as Error).message, { cause: error });
     throw error;
@@ -96,7 +99,7 @@ function untilSignal(relay: Relay, log: Log, reread: () => Config): Promise<void
 }
 
 /** `ready`, what listens where, and an account link that works at once. */
-function welcome(relay: Relay, bound: BoundAddresses): string {
+function welcome(relay: Relay, bound: RelayAddresses): string {
   const places = Object.entries(bound)
     .filter(([, addresses]) => addresses.length > 0)
     .map(([name, addresses]) => `  ${name.padEnd(12)}${addresses.join(", ")}`);
@@ -115,6 +118,15 @@ function accountLink(relay: Relay): string {
 async function canBind(port: number): Promise<boolean> {
   try {
     Bun.listen({ hostname: "0.0.0.0", port, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function canBindUdp(port: number): Promise<boolean> {
+  try {
+    (await openUdp("0.0.0.0", port, { data() {}, trouble() {} })).close();
     return true;
   } catch {
     return false;

@@ -1,4 +1,5 @@
 /** The configuration as the program sees it: complete, deep-frozen, passed in. */
+import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { type Domain, parseDomain } from "../core/address.ts";
 import type { ConfigFile } from "./schema.ts";
@@ -9,6 +10,12 @@ export interface ListenAddress {
   host: string;
   port: number;
 }
+
+/** `[turn]` with its addresses read. */
+export type TurnConfig = Omit<ConfigFile["turn"], "listen" | "listen_tls"> & {
+  readonly listen: readonly ListenAddress[];
+  readonly listen_tls: readonly ListenAddress[];
+};
 
 export interface Config {
   readonly stateDir: string;
@@ -21,8 +28,15 @@ export interface Config {
   readonly storage: Readonly<ConfigFile["storage"]>;
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
+  readonly smtp: Readonly<ConfigFile["smtp"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
+  readonly iroh: Readonly<Omit<ConfigFile["iroh"], "listen"> & { listen: readonly ListenAddress[] }>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
+  readonly turn: Readonly<TurnConfig>;
+  readonly shadowsocks: Readonly<Omit<ConfigFile["shadowsocks"], "listen">> & {
+    readonly listen: readonly ListenAddress[];
+  };
+  readonly push: Readonly<ConfigFile["push"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -46,7 +60,8 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (hostname === undefined || primary === undefined) {
     throw new ConfigError("hostname, domains: expected at least one of them, found neither");
   }
-  const stateDir = overrides.stateDir ?? file.state_dir;
+  const named = file.state_dir === undefined ? undefined : resolve(baseDir, file.state_dir);
+  const stateDir = overrides.stateDir === undefined ? named : resolve(overrides.stateDir);
   if (stateDir === undefined)
     throw new ConfigError("state_dir: expected a directory (or --state-dir), found nothing");
   if (file.tls.mode === "file" && (file.tls.cert === undefined || file.tls.key === undefined)) {
@@ -69,29 +84,52 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     storage: file.storage,
     accounts: file.accounts,
     limits: file.limits,
+    smtp: file.smtp,
     imap: file.imap,
+    iroh: { ...file.iroh, listen: file.iroh.listen.map(parseEndpoint) },
     metadata: file.metadata,
+    turn: resolveTurn(file.turn),
+    shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
+    push: file.push,
     log: file.log,
   });
 }
 
+/** @throws {ConfigError} on contradictions */
+function resolveTurn(turn: ConfigFile["turn"]): TurnConfig {
+  const { relay_port_min: min, relay_port_max: max, relay_addresses: addresses } = turn;
+  const listen = turn.listen.map(parseEndpoint);
+  const listenTls = turn.listen_tls.map(parseEndpoint);
+  if (min > max) throw new ConfigError(`turn: relay_port_min ${min} is above relay_port_max ${max}`);
+  const inside = listen.find(({ port }) => port >= min && port <= max);
+  if (inside !== undefined) {
+    throw new ConfigError(`turn.listen: port ${inside.port} is inside the range of relayed ports`);
+  }
+  const families = addresses.map((address) => isIP(address));
+  if (families.includes(0) || new Set(families).size !== families.length) {
+    throw new ConfigError("turn.relay_addresses: expected one IPv4 and one IPv6 address at most");
+  }
+  return { ...turn, listen, listen_tls: listenTls };
+}
+
 function mapListen(listen: ConfigFile["listen"]): Record<ListenerName, ListenAddress[]> {
-  const parse = (endpoint: string): ListenAddress => {
-    const colon = endpoint.lastIndexOf(":");
-    return {
-      host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
-      port: Number(endpoint.slice(colon + 1)),
-    };
-  };
   const { smtp, submission, submissions, imap, imaps, http, https } = listen;
   return {
-    smtp: smtp.map(parse),
-    submission: submission.map(parse),
-    submissions: submissions.map(parse),
-    imap: imap.map(parse),
-    imaps: imaps.map(parse),
-    http: http.map(parse),
-    https: https.map(parse),
+    smtp: smtp.map(parseEndpoint),
+    submission: submission.map(parseEndpoint),
+    submissions: submissions.map(parseEndpoint),
+    imap: imap.map(parseEndpoint),
+    imaps: imaps.map(parseEndpoint),
+    http: http.map(parseEndpoint),
+    https: https.map(parseEndpoint),
+  };
+}
+
+function parseEndpoint(endpoint: string): ListenAddress {
+  const colon = endpoint.lastIndexOf(":");
+  return {
+    host: endpoint.slice(0, colon).replace(/^\[|\]$/g, ""),
+    port: Number(endpoint.slice(colon + 1)),
   };
 }
 

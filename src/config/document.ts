@@ -25,6 +25,8 @@ const examples: Record<string, string> = {
   key: '"/etc/madmail/privkey.pem"',
   comment: '"Run by the neighbours"',
   admin: '"mailto:postmaster@relay.example"',
+  realm: '"relay.example"',
+  secret: '"at least 16 characters"',
 };
 
 /** A commented `madmail.toml` in which every line that is not a comment may be left out. */
@@ -97,7 +99,7 @@ function describeField(key: string, type: z.ZodType): Field {
   const fallback = type.safeParse(undefined);
   const given = fallback.success && fallback.data !== undefined ? fallback.data : undefined;
   const core = type instanceof z.ZodDefault || type instanceof z.ZodOptional ? type.unwrap() : type;
-  const isDuration = key === "idle_keepalive" || key.endsWith("_after");
+  const isDuration = key === "idle_keepalive" || key.endsWith("_after") || key.endsWith("_ttl");
   return {
     key,
     doc: type.meta()?.description ?? "",

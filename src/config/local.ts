@@ -8,6 +8,9 @@ import { dirname } from "node:path";
 import type { ListenerName } from "./config.ts";
 import { LOCAL_CONFIG } from "./locate.ts";
 
+/** RFC 8656 §18.1; no privilege needed, but another program may have it. */
+const TURN_PORT = 3478;
+
 type Ports = Record<ListenerName, number>;
 
 /** The ports clients try by themselves. */
@@ -40,20 +43,27 @@ export interface LocalConfig {
 /**
  * Writes the file if it is not there.
  * @param canBind tells whether this process may listen on a TCP port now
+ * @param canBindUdp the same for UDP
  */
-export async function ensureLocalConfig(canBind: (port: number) => Promise<boolean>): Promise<LocalConfig> {
+export async function ensureLocalConfig(
+  canBind: (port: number) => Promise<boolean>,
+  canBindUdp: (port: number) => Promise<boolean>,
+): Promise<LocalConfig> {
   const path = LOCAL_CONFIG;
   if (existsSync(path)) return { path, notices: [] };
   const address = outwardAddress();
   const usable = await Promise.all(Object.values(standardPorts).map(canBind));
   const ports = usable.every(Boolean) ? standardPorts : unprivilegedPorts;
+  const hasTurn = (await canBindUdp(TURN_PORT)) && (await canBind(TURN_PORT));
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(path, localConfigText(address, ports), { mode: 0o600, flag: "wx" });
-  return { path, notices: [`No configuration found: wrote ${path} for a relay at [${address}]`] };
+  writeFileSync(path, localConfigText(address, ports, hasTurn), { mode: 0o600, flag: "wx" });
+  const notices = [`No configuration found: wrote ${path} for a relay at [${address}]`];
+  if (!hasTurn) notices.push(`Port ${TURN_PORT} is taken: calls are off until [turn] says otherwise`);
+  return { path, notices };
 }
 
 /** The text of that file. */
-function localConfigText(address: string, ports: Ports): string {
+function localConfigText(address: string, ports: Ports, hasTurn: boolean): string {
   const listen = Object.entries(ports).map(([name, port]) => `${name} = ["0.0.0.0:${port}"]`);
   return `# Written at the first start. \`madmail config sample\` prints every key with its meaning.
 state_dir = "."
@@ -62,6 +72,9 @@ domains = ["[${address}]"]
 
 [listen]
 ${listen.join("\n")}
+
+[turn]
+${hasTurn ? `listen = ["0.0.0.0:${TURN_PORT}"]` : "enabled = false"}
 `;
 }
 

@@ -31,6 +31,17 @@ describe("a config file", () => {
     expect(hostOf(config.hostname)).toBe("192.0.2.7");
   });
 
+  test("takes relative paths from its own directory, and those of the command line from here", () => {
+    const toml =
+      'state_dir = "."\nhostname = "a.example"\n[tls]\nmode = "file"\ncert = "c.pem"\nkey = "/k.pem"';
+    const config = configFromText(toml, "/etc/madmail/m.toml");
+    expect(config.stateDir).toBe("/etc/madmail");
+    expect(config.tls).toEqual({ mode: "file", cert: "/etc/madmail/c.pem", key: "/k.pem" });
+    expect(configFromText(toml, "/etc/madmail/m.toml", { stateDir: "s" }).stateDir).toBe(
+      `${process.cwd()}/s`,
+    );
+  });
+
   test("takes IPv6 listeners and sizes with units", () => {
     const config = load(`${base}[listen]\nsmtp = ["[::1]:2525"]\nhttp = []\n[limits]\nmessage_size = "10M"`);
     expect(config.listen.smtp).toEqual([{ host: "::1", port: 2525 }]);

@@ -43,6 +43,11 @@ const endpoint = z
 const endpoints = (fallback: string[], doc: string) =>
   z.array(endpoint).default(fallback).meta({ description: doc });
 
+const port = (fallback: number, doc: string) =>
+  z.number().int().min(1).max(65_535).default(fallback).meta({ description: doc });
+const count = (fallback: number, doc: string) =>
+  z.number().int().min(1).max(100_000).default(fallback).meta({ description: doc });
+
 const listen = z.strictObject({
   smtp: endpoints(["0.0.0.0:25", "[::]:25"], "Mail from other servers, with STARTTLS (RFC 5321)."),
   submission: endpoints(["0.0.0.0:587", "[::]:587"], "Mail from users, STARTTLS (RFC 6409)."),
@@ -153,6 +158,13 @@ const limits = z.strictObject({
     .meta({ description: "Wrong passwords from one IP address before further tries wait." }),
 });
 
+const smtp = z.strictObject({
+  require_tls: z.boolean().default(true).meta({
+    description:
+      "Whether port 25 takes mail only inside TLS (STARTTLS), as chatmail relays do; the others are told 530.",
+  }),
+});
+
 const imap = z.strictObject({
   capabilities: z.enum(["generic", "full"]).default("full").meta({
     description:
@@ -162,6 +174,33 @@ const imap = z.strictObject({
   idle_keepalive: duration.default(115_000).meta({
     description: "Time between `* OK Still here` lines in IDLE; two minutes at most keeps NAT paths open.",
   }),
+});
+
+/** Clients use scheme, host and port only. */
+export const IROH_URL = /^https?:\/\/[^\s/]+$/;
+
+const iroh = z.strictObject({
+  enabled: z.boolean().default(true).meta({
+    description:
+      "Relay for apps in chats that talk peer to peer (webxdc realtime), at `/relay` on the http and https ports.",
+  }),
+  listen: endpoints([], "Further addresses for it alone, without TLS, such as `0.0.0.0:3340`."),
+  url: z.string().regex(IROH_URL, "http://HOST:PORT or https://HOST:PORT").optional().meta({
+    description: "What clients are told, where the relay is reached in another way than on its own ports.",
+  }),
+  clients: z.number().int().min(1).default(2000).meta({ description: "Clients at once." }),
+  clients_per_address: z
+    .number()
+    .int()
+    .min(1)
+    .default(64)
+    .meta({ description: "Clients from one IP address (of IPv6: one /64)." }),
+  bytes_per_second: size
+    .default(2 * 2 ** 20)
+    .meta({ description: "What is relayed for one client, bytes per second; 0 is unlimited." }),
+  total_bytes_per_second: size
+    .default(32 * 2 ** 20)
+    .meta({ description: "What is relayed for all clients together, bytes per second; 0 is unlimited." }),
 });
 
 const metadata = z.strictObject({
@@ -175,6 +214,115 @@ const metadata = z.strictObject({
     .max(1024)
     .optional()
     .meta({ description: "How to reach the operator, such as mailto:me@example.org (`/shared/admin`)." }),
+});
+
+const turn = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .meta({ description: "Whether this relay serves calls (TURN, RFC 8656) and tells clients so." }),
+  listen: endpoints(
+    ["0.0.0.0:3478", "[::]:3478"],
+    "Where clients come in, by UDP and TCP. Clients of today use UDP.",
+  ),
+  listen_tls: endpoints([], "The same inside TLS, such as `0.0.0.0:5349`."),
+  realm: z
+    .string()
+    .min(1)
+    .max(127)
+    .optional()
+    .meta({ description: "Realm of the credentials. Default: `hostname`." }),
+  relay_addresses: z.array(z.string()).max(2).default([]).meta({
+    description:
+      "Public IP addresses that calls are relayed from, one IPv4 and one IPv6 at most. Empty: found from `public_address`, `hostname` and the network interfaces.",
+  }),
+  relay_port_min: port(49_152, "First UDP port of relayed calls; the firewall must let the range in."),
+  relay_port_max: port(65_535, "Last UDP port of relayed calls."),
+  secret: z.string().min(16).max(512).optional().meta({
+    description: "Secret behind the credentials. Default: made at the first start and kept in `turn-secret`.",
+  }),
+  credentials_ttl: duration
+    .default(5 * 864e5)
+    .meta({ description: "How long credentials last; clients fetch new ones when 12 hours are left." }),
+  allocations: count(2000, "Relayed addresses in use at once, of all clients."),
+  allocations_per_user: count(50, "Of these with the same credentials, which are new every second."),
+  allocations_per_address: count(50, "Of these from one IP address (of IPv6: one /64)."),
+  allocation_bandwidth: size.default(2 * 2 ** 20).meta({
+    description: "Bytes per second of one relayed address, both directions together; 0 is unlimited.",
+  }),
+  bandwidth: size
+    .default(100 * 2 ** 20)
+    .meta({ description: "Bytes per second of all of them together; 0 is unlimited." }),
+  allow_private_peers: z.boolean().default(false).meta({
+    description:
+      "Whether calls may be relayed to private networks and to this machine itself. Only for closed networks and tests: on the Internet it opens services behind the firewall.",
+  }),
+});
+
+const shadowsocks = z.strictObject({
+  enabled: z.boolean().default(false).meta({
+    description: "Offer a camouflaged way to this relay's own ports, for places where they are blocked.",
+  }),
+  listen: endpoints(
+    ["0.0.0.0:8388", "[::]:8388"],
+    "TCP addresses. 443 is a better disguise where it is free.",
+  ),
+  cipher: z
+    .enum([
+      "aes-128-gcm",
+      "aes-256-gcm",
+      "chacha20-ietf-poly1305",
+      "2022-blake3-aes-128-gcm",
+      "2022-blake3-aes-256-gcm",
+      "2022-blake3-chacha20-poly1305",
+    ])
+    .default("aes-128-gcm")
+    .meta({
+      description:
+        "The 2022 ones detect replays across restarts, but need clients with the right time (±30 s). ChaCha20 is slower here.",
+    }),
+  password: z.string().min(1).max(256).optional().meta({
+    description:
+      "Shared by all clients; for a 2022 cipher a key in base64. Default: made at the first start, kept in `state_dir`.",
+  }),
+  on_site: z.boolean().default(true).meta({
+    description:
+      "Whether the site shows the link to everybody. Without it, give it out yourself (`madmail proxy`).",
+  }),
+  allowed_ports: z.array(z.number().int().min(1).max(65_535)).max(64).default([]).meta({
+    description:
+      "Ports of 127.0.0.1 that clients may reach besides this relay's IMAP, submission, HTTP and HTTPS. Never 25.",
+  }),
+  connections: z.number().int().min(1).default(2000).meta({ description: "Connections, probes included." }),
+  connections_per_address: z
+    .number()
+    .int()
+    .min(1)
+    .default(100)
+    .meta({ description: "Connections from one IP address (of IPv6: one /64)." }),
+  tunnels_per_minute: z.number().int().nonnegative().default(120).meta({
+    description: "Connections one IP address may open per minute in the long run; 0 is unlimited.",
+  }),
+  tunnel_burst: z
+    .number()
+    .int()
+    .min(1)
+    .default(60)
+    .meta({ description: "Connections one IP address may open at once before that rate counts." }),
+});
+
+const push = z.strictObject({
+  mode: z.enum(["off", "on", "auto"]).default("off").meta({
+    description:
+      "Wake phones through a notification service. `auto` pauses while the service fails. A setting made at run time wins.",
+  }),
+  endpoint: z
+    .url({ protocol: /^https?$/, error: "an http:// or https:// URL" })
+    .default("https://notifications.delta.chat/notify")
+    .meta({
+      description:
+        "Who is told. It gets the device's token, encrypted by the client for this service, and nothing else.",
+    }),
 });
 
 const log = z.strictObject({
@@ -210,10 +358,19 @@ export const configSchema = z.strictObject({
   storage: storage.prefault({}).meta({ description: "How mail is kept." }),
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
+  smtp: smtp.prefault({}).meta({ description: "SMTP." }),
   imap: imap.prefault({}).meta({ description: "IMAP." }),
+  iroh: iroh.prefault({}).meta({ description: "The iroh relay: peer-to-peer data of apps in chats." }),
   metadata: metadata
     .prefault({})
     .meta({ description: "What the relay tells clients about itself (RFC 5464)." }),
+  turn: turn.prefault({}).meta({ description: "Calls: a TURN and STUN server (RFC 8656, RFC 8489)." }),
+  shadowsocks: shadowsocks
+    .prefault({})
+    .meta({ description: "Shadowsocks proxy to this relay; off by default." }),
+  push: push
+    .prefault({})
+    .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

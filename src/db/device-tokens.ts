@@ -43,6 +43,16 @@ export class DeviceTokens {
     this.#statements.remove.run({ user, token });
   }
 
+  /** Whether any user's device has this token. */
+  has(token: string): boolean {
+    return this.#statements.has.get({ token, since: this.#expiryDay() }) !== undefined;
+  }
+
+  /** The token is dead, whoever had it. */
+  removeEverywhere(token: string): void {
+    this.#statements.removeEverywhere.run({ token });
+  }
+
   removeAll(user: Address): void {
     this.#statements.removeAll.run({ user });
   }
@@ -65,6 +75,7 @@ function prepare(db: Db) {
   const user = sql.placeholder("user");
   const since = sql.placeholder("since");
   const mine = eq(pushTokens.username, user);
+  const same = eq(pushTokens.deviceToken, sql.placeholder("token"));
   return {
     of: db
       .select({ deviceToken: pushTokens.deviceToken })
@@ -88,10 +99,14 @@ function prepare(db: Db) {
         set: { updatedAt: sql`excluded.updated_at` },
       })
       .prepare(),
-    remove: db
-      .delete(pushTokens)
-      .where(and(mine, eq(pushTokens.deviceToken, sql.placeholder("token"))))
+    has: db
+      .select({ deviceToken: pushTokens.deviceToken })
+      .from(pushTokens)
+      .where(and(same, gte(pushTokens.updatedAt, since)))
+      .limit(1)
       .prepare(),
+    remove: db.delete(pushTokens).where(and(mine, same)).prepare(),
+    removeEverywhere: db.delete(pushTokens).where(same).prepare(),
     removeAll: db.delete(pushTokens).where(mine).prepare(),
     expire: db.delete(pushTokens).where(lt(pushTokens.updatedAt, since)).prepare(),
   };

@@ -2,7 +2,7 @@
  * Tables, named as in madmail so that its databases are easy to bring over.
  * Times are whole seconds since 1970. What could trace a person is kept to the day: midnight UTC of that day.
  */
-import { integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 /** `first_login_at` of an account that was handed out but never used. */
 export const NEVER_LOGGED_IN = 1;
@@ -70,5 +70,11 @@ export const pushTokens = sqliteTable(
     /** Day of the last time the device named it. */
     updatedAt: integer("updated_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.username, table.deviceToken] })],
+  (table) => [
+    primaryKey({ columns: [table.username, table.deviceToken] }),
+    index("push_tokens_device_token").on(table.deviceToken),
+  ],
 );
+
+/** Tokens that the notification service has yet to be told. Neither whose they are nor since when is kept. */
+export const pushJobs = sqliteTable("push_jobs", { deviceToken: text("device_token").primaryKey() });

@@ -57,6 +57,8 @@ export interface SiteFacts {
   messageMaxBytes: number;
   /** Of a new account; 0 is unlimited. */
   quotaBytes: number;
+  /** Link of the Shadowsocks proxy, where everybody may know it. */
+  proxyLink?: string | undefined;
 }
 
 export interface AppParts {
@@ -100,6 +102,11 @@ export function createApp(parts: AppParts): Hono {
   const app = new Hono();
   const limiter = new RateLimiter(NEW_ACCOUNT_RATE, parts.clock);
   const rememberedQr = lastOnly((link: string) => qrSvg(link, english.qrLabel));
+  const proxyQr = lastOnly((link: string) => qrSvg(link, english.proxyQrLabel));
+  const aboutOf = ({ proxyLink, ...facts }: SiteFacts) => ({
+    ...facts,
+    proxy: proxyLink === undefined ? undefined : { link: proxyLink, qrSvg: proxyQr(proxyLink) },
+  });
 
   app.use(async (c, next) => {
     await next();
@@ -110,7 +117,7 @@ export function createApp(parts: AppParts): Hono {
     const facts = parts.facts();
     const offer = offerOf(facts, parts.registration.status(), tokenOf(c.req.query("token")), rememberedQr);
     c.header("Cache-Control", "no-cache");
-    return c.html(landingPage(english, { ...facts }, offer));
+    return c.html(landingPage(english, aboutOf(facts), offer));
   });
   app.get("/new", (c) => {
     const facts = parts.facts();
@@ -118,7 +125,7 @@ export function createApp(parts: AppParts): Hono {
     c.header("Cache-Control", "no-store");
     if (facts.trusted) return c.redirect(dcaccountLink(facts.host, facts.ports.https, token), 302);
     return c.html(
-      landingPage(english, { ...facts }, offerOf(facts, parts.registration.status(), token, rememberedQr)),
+      landingPage(english, aboutOf(facts), offerOf(facts, parts.registration.status(), token, rememberedQr)),
     );
   });
   app.post("/new", (c) => createAccount(c, parts, limiter));

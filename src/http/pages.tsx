@@ -17,6 +17,8 @@ export const styleSheet: string = css;
 
 export interface AboutFacts {
   domain: Domain;
+  /** The way in for those whose network blocks the relay; absent while there is none, or none for everybody. */
+  proxy?: { link: string; qrSvg: string } | undefined;
   /** Bytes. */
   messageMaxBytes: number;
   /** Bytes; 0 is unlimited. */
@@ -46,6 +48,7 @@ export function landingPage(texts: Texts, about: AboutFacts, offer: Offer) {
   return page(
     <Frame texts={texts} domain={about.domain}>
       <OfferCard texts={texts} offer={offer} />
+      {about.proxy !== undefined && <ProxyCard texts={texts} {...about.proxy} />}
       <section class="card" aria-labelledby="about">
         <h2 id="about">{texts.aboutTitle}</h2>
         <ul>
@@ -175,6 +178,20 @@ const TokenCard: FC<{ texts: Texts; action: "/" | "/new" }> = ({ texts, action }
     </form>
     <ClientHint texts={texts} />
   </Card>
+);
+
+const ProxyCard: FC<{ texts: Texts; link: string; qrSvg: string }> = ({ texts, link, qrSvg }) => (
+  <section class="card" aria-labelledby="proxy">
+    <h2 id="proxy">{texts.proxyTitle}</h2>
+    <p>{texts.proxyLead}</p>
+    <p>
+      <a href={link}>{texts.proxyButton}</a>
+    </p>
+    <details>
+      <summary>{texts.proxyQrLabel}</summary>
+      {raw(qrSvg)}
+    </details>
+  </section>
 );
 
 const Card: FC<{ title: string; lead: string; beside?: Child; children?: Child }> = (props) => (

@@ -25,6 +25,10 @@ export interface Texts {
   passwordLabel: string;
   keepHint: string;
   certificateHint: string;
+  proxyTitle: string;
+  proxyLead: string;
+  proxyButton: string;
+  proxyQrLabel: string;
   aboutTitle: string;
   aboutEncrypted: string;
   aboutAnonymous: string;
@@ -79,6 +83,11 @@ export const english: Texts = {
   keepHint: "This page is shown once. Whoever has this link or code has the account: share it with nobody.",
   certificateHint:
     "This relay's certificate is its own, so the link tells the app to accept it. Messages are end-to-end encrypted either way.",
+  proxyTitle: "Blocked where you are?",
+  proxyLead:
+    "If your network does not let you reach this relay, add this proxy in the app: open the link there, or scan the code.",
+  proxyButton: "Use the proxy",
+  proxyQrLabel: "QR code of the proxy to this relay",
   aboutTitle: "What this relay is",
   aboutEncrypted:
     "It carries end-to-end encrypted messages only. Nobody here can read them, and plain mail is refused.",

@@ -21,6 +21,7 @@ export function address(text: string): Address {
 const SETTINGS: ImapSettings = {
   capabilities: "full",
   compress: true,
+  push: true,
   idleKeepaliveMs: 115_000,
   idleTimeoutMs: 1_800_000,
   loginTimeoutMs: 60_000,
@@ -62,6 +63,14 @@ export class FakeWorld {
         },
       },
       metadata: {
+        entries: (mailbox) => [
+          ...new Set(
+            [...this.values.keys()].flatMap((key) => {
+              const [owner = "", of = "", entry = owner] = key.split(" ");
+              return of === mailbox || (mailbox === "" && entry === owner) ? [entry] : [];
+            }),
+          ),
+        ],
         get: (user, mailbox, entry) =>
           this.values.get(`${user} ${mailbox} ${entry}`) ?? this.values.get(entry),
         set: (user, mailbox, entry, value) => {

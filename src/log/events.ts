@@ -4,7 +4,7 @@
  */
 import type { Refusal } from "../core/verdict.ts";
 
-export type Proto = "smtp" | "imap" | "http";
+export type Proto = "smtp" | "imap" | "http" | "turn" | "shadowsocks";
 
 export type Event =
   | { kind: "connectionOpened"; proto: Proto; connection: number; secure: boolean }
@@ -18,9 +18,25 @@ export type Event =
   | { kind: "messageRefused"; via: string; why: Refusal }
   | { kind: "messageDropped"; via: string; why: Refusal }
   | { kind: "protocolError"; proto: Proto; connection: number; what: string }
+  | { kind: "tunnelOpened" }
+  | { kind: "tunnelRefused"; why: TunnelRefusal }
+  | { kind: "pushSent" }
+  | { kind: "pushFailed"; why: "refused" | "unreachable" | "timeout" }
+  | { kind: "pushDropped"; why: "tokenGone" | "tokenForgotten" | "tooOften" | "tooOld" | "queueFull" }
+  | { kind: "pushPaused" }
   | { kind: "storageTrouble"; what: string }
   | { kind: "internalFault"; where: string; error: unknown }
   | { kind: "notice"; text: string };
+
+/** Why a Shadowsocks stream led nowhere. */
+export type TunnelRefusal =
+  | "notAuthentic"
+  | "replayed"
+  | "clockSkew"
+  | "malformed"
+  | "portNotAllowed"
+  | "incomplete"
+  | "tooFast";
 
 export interface Log {
   emit(event: Event): void;

@@ -296,14 +296,18 @@ describe("frontDoor()", () => {
   });
 
   test("a client that closes its side after the request gets its answer", async () => {
+    const clientIsDone = Promise.withResolvers<void>();
     const { listener } = await open("none", {
       fetch: async (request) => {
-        await Bun.sleep(30);
+        await clientIsDone.promise;
+        // The FIN is on its way through this process's own loop.
+        for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
         return new Response(`late ${new URL(request.url).pathname}`);
       },
     });
     const socket = net.connect({ host: "127.0.0.1", port: listener.port, allowHalfOpen: true });
     cleanups.push(() => socket.destroy());
+    socket.on("finish", () => clientIsDone.resolve());
     socket.end("GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     expect(await until(socket, "late /x")).toContain("late /x");
   });

@@ -7,8 +7,9 @@ import type { Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
 import type { ListenAddress } from "../config/config.ts";
 import type { Log, Proto } from "../log/events.ts";
-import type { ConnectionHandler } from "./connection.ts";
+import type { ConnectionHandler, Peer } from "./connection.ts";
 import { type ConnectionLimits, normaliseAddress } from "./connection-limits.ts";
+import type { Introductions } from "./introductions.ts";
 import {
   type AcceptedConnection,
   type ConnectionHost,
@@ -44,10 +45,14 @@ export interface ListenOptions {
   readonly proto: Proto | ((alpn: string | undefined) => Proto);
   /** Sent in clear to a connection over the limits, such as `421 4.3.2 …\r\n`; not with implicit TLS. */
   readonly refusal?: Uint8Array;
+  /** Where the operator wrote the address, for errors; default `[listen]`. */
+  readonly section?: string;
   /** Cap of output that waits for one peer; default 8 MiB. */
   readonly outputMaxBytes?: number;
   /** Default 15 s. */
   readonly handshakeTimeoutMs?: number;
+  /** Tells whom a connection that this process made to itself is for. */
+  readonly introductions?: Introductions;
   /** Time that `stop` gives the connections; default 5 s. */
   readonly stopDeadlineMs?: number;
 }
@@ -70,6 +75,18 @@ export class ListenError extends Error {
     super(message, { cause });
     this.code = code;
   }
+}
+
+/** `host:port` as bound, an IPv6 address in brackets. */
+export function addressText({ address, port }: Pick<Listener, "address" | "port">): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
+
+/** Whether only IPv6 is missing: default configurations name `[::]`, and a machine without it does with the others. */
+export function lacksIpv6(error: unknown, address: ListenAddress): boolean {
+  return error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code);
 }
 
 /**
@@ -173,11 +190,30 @@ class SocketListener implements Listener, ConnectionHost {
   }
 
   #onOpen(socket: ServerSocket): void {
+    const { introductions } = this.#options;
+    const peer = { address: normaliseAddress(socket.remoteAddress), port: socket.remotePort };
+    if (introductions?.expects(peer.address) !== true) {
+      this.#welcome(socket, peer);
+      return;
+    }
+    let stage: "asked" | "waiting" | "told" = "asked";
+    introductions.whose(peer.address, peer.port, (behind) => {
+      if (stage === "waiting") socket.resume();
+      stage = "told";
+      // One that left while it waited never reached a handler.
+      if (socket.readyState > 0) this.#welcome(socket, behind ?? peer);
+    });
+    if (stage !== "asked") return;
+    stage = "waiting";
+    // Without a handler what it says would be lost.
+    socket.pause();
+  }
+
+  #welcome(socket: ServerSocket, peer: Peer): void {
     try {
       socket.setNoDelay(true);
-      const address = normaliseAddress(socket.remoteAddress);
-      const verdict = this.#stopping === undefined ? this.#options.limits.take(address) : "tooMany";
-      if (verdict === "ok") this.#admit(socket, address);
+      const verdict = this.#stopping === undefined ? this.#options.limits.take(peer.address) : "tooMany";
+      if (verdict === "ok") this.#admit(socket, peer);
       else this.#refuse(socket, verdict);
     } catch (error) {
       this.log.emit({ kind: "internalFault", where: "net open", error });
@@ -185,8 +221,8 @@ class SocketListener implements Listener, ConnectionHost {
     }
   }
 
-  #admit(socket: ServerSocket, address: string): void {
-    const connection = new SocketConnection(this, socket, { address, port: socket.remotePort });
+  #admit(socket: ServerSocket, peer: Peer): void {
+    const connection = new SocketConnection(this, socket, peer);
     socket.data = connection;
     this.#open.add(connection);
     if (this.#options.tls === "implicit") connection.secureNow();
@@ -237,21 +273,29 @@ function bind(
   try {
     return Bun.listen(settings);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new ListenError(explainBind(host, port, code, error), code, error);
+    throw listenError(options.address, options.section ?? "[listen]", error);
   }
 }
 
-function explainBind(host: string, port: number, code: string, error: unknown): string {
+/** What a failed bind tells the operator. @param section of the configuration, where the address stands */
+export function listenError({ host, port }: ListenAddress, section: string, error: unknown): ListenError {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return new ListenError(explainBind(host, port, section, code, error), code, error);
+}
+
+function explainBind(host: string, port: number, section: string, code: string, error: unknown): string {
   const where = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   const facts = new Map([
-    ["EADDRINUSE", "the port is taken by another program; stop that one or choose another port in [listen]"],
+    [
+      "EADDRINUSE",
+      `the port is taken by another program; stop that one or choose another port in ${section}`,
+    ],
     [
       "EACCES",
       "the system does not allow this port to this user; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE",
     ],
-    ["EAFNOSUPPORT", "this machine has no IPv6; remove the address from [listen]"],
-    ["EADDRNOTAVAIL", "this machine does not have that address; correct [listen]"],
+    ["EAFNOSUPPORT", `this machine has no IPv6; remove the address from ${section}`],
+    ["EADDRNOTAVAIL", `this machine does not have that address; correct ${section}`],
   ]);
   return `cannot listen on ${where}: ${facts.get(code) ?? (error instanceof Error ? error.message : code)}`;
 }

@@ -18,8 +18,13 @@ const UPLOAD_MAX_BYTES = 8 * 1024 * 1024;
 const QUIET_MS = 2000;
 
 type BackendSocket = Bun.Socket<Splice>;
-/** What Bun needs to know of the backend; `HttpBackend` of any websocket data. */
-export type SpliceTarget = Pick<HttpBackend, "port" | "announce" | "retract">;
+/** `HttpBackend` of any websocket data is one. */
+export interface SpliceTarget extends Pick<HttpBackend, "port" | "announce" | "retract"> {
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** The server understands half a close: it hears at once when the client has said all, and ends when it is done. */
+  readonly halfClose?: boolean;
+}
 
 export class Splice implements ConnectionHandler, OutputOwner {
   readonly #client: AcceptedConnection;
@@ -34,6 +39,7 @@ export class Splice implements ConnectionHandler, OutputOwner {
   /** Bytes of the backend since the last look. */
   #moved = false;
   #lastFrom: "client" | "backend" = "client";
+  #inputOver = false;
   #over = false;
 
   /** Starts at once. @param first what was read from the client so far */
@@ -49,13 +55,14 @@ export class Splice implements ConnectionHandler, OutputOwner {
   async #connect(): Promise<void> {
     try {
       await Bun.connect<Splice>({
-        hostname: "127.0.0.1",
+        hostname: this.#target.host ?? "127.0.0.1",
         port: this.#target.port,
         allowHalfOpen: true,
         data: this,
         socket: handlers,
       });
     } catch (error) {
+      this.#target.retract(this.#sourcePort);
       this.#log.emit({ kind: "internalFault", where: "net splice", error });
       this.#client.destroy();
     }
@@ -73,8 +80,8 @@ export class Splice implements ConnectionHandler, OutputOwner {
     // Before the client can say more.
     this.#output.write(this.#first);
     this.#first = EMPTY;
-    if (this.#over) this.#output.end();
-    else this.#client.resume();
+    if (this.#over || this.#inputOver) this.#output.end();
+    if (!this.#over) this.#client.resume();
   }
 
   onBackendData(bytes: Uint8Array): void {
@@ -119,7 +126,9 @@ export class Splice implements ConnectionHandler, OutputOwner {
 
   /** Something may be under way for a client that closed its side: wait until nothing moves. */
   inputEnded(): void {
-    this.#client.setIdleTimeoutMs(QUIET_MS);
+    if (this.#target.halfClose !== true) this.#client.setIdleTimeoutMs(QUIET_MS);
+    else if (this.#output === undefined) this.#inputOver = true;
+    else this.#output.end();
   }
 
   idle(): void {

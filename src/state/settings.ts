@@ -15,6 +15,13 @@ export const settingKeys = {
   registrationOpen: "__REGISTRATION_OPEN__",
   jitEnabled: "__JIT_REGISTRATION_ENABLED__",
   tokenRequired: "__REGISTRATION_TOKEN_REQUIRED__",
+  shadowsocksEnabled: "__SS_ENABLED__",
+  shadowsocksCipher: "__SS_CIPHER__",
+  shadowsocksPassword: "__SS_PASSWORD__",
+  irohEnabled: "__IROH_ENABLED__",
+  irohUrl: "__IROH_RELAY_URL__",
+  pushMode: "__PUSH_MODE__",
+  pushEnabled: "__PUSH_ENABLED__",
 } as const;
 
 export class Settings {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { C, type T } from "@deltachat/jsonrpc-client";
-import { Core, type Profile } from "../support/delta-chat.ts";
+import { Core, type Profile, secureJoin } from "../support/delta-chat.ts";
 import { ImapClient } from "../support/imap-client.ts";
 import { Relay } from "../support/relay.ts";
 import { SmtpClient } from "../support/smtp-client.ts";
@@ -248,22 +248,6 @@ describe("three people on one relay", () => {
     expect(relay.leaks()).toEqual([]);
   });
 });
-
-async function secureJoin(inviter: Profile, joiner: Profile): Promise<void> {
-  const code = await inviter.rpc.getChatSecurejoinQrCode(inviter.id, null);
-  await joiner.rpc.secureJoin(joiner.id, code);
-  await Promise.all([
-    inviter.take("SecurejoinInviterProgress", (event) => event.progress === 1000),
-    joiner.take("SecurejoinJoinerProgress", (event) => event.progress === 1000),
-  ]);
-  for (const [one, other] of [
-    [inviter, joiner],
-    [joiner, inviter],
-  ] as const) {
-    const contact = await one.rpc.getContact(one.id, await one.contactOf(other));
-    expect(contact.e2eeAvail).toBe(true);
-  }
-}
 
 async function exchange(from: Profile, to: Profile, text: string): Promise<void> {
   await from.say(await from.chatWith(to), text);

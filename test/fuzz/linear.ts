@@ -123,6 +123,7 @@ function talkSmtp(text: string): void {
     hostname: "h",
     secure: false,
     tlsAvailable: true,
+    tlsRequired: false,
     limits: new FakeDoor(),
   });
   engine.greet();

@@ -32,6 +32,12 @@ export class Random {
   }
 }
 
+/** The same as a function: numbers from 0 to below 1. */
+export function generator(seed: number): () => number {
+  const random = new Random(seed);
+  return () => random.below(2 ** 32) / 2 ** 32;
+}
+
 /** All that clients say in the talks of one protocol, one entry a talk. */
 export function talkSeeds(protocol: "imap" | "smtp"): Uint8Array[] {
   const folder = join(import.meta.dir, "../talks", protocol);

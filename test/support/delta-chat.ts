@@ -26,6 +26,8 @@ export interface LoginOptions {
   typed?: string;
   /** Which listeners the client uses. */
   via?: "tls" | "starttls" | "443";
+  /** An `ss://` link to go through; the servers are then named by a host that does not exist. */
+  proxy?: string;
 }
 
 export class Core {
@@ -40,10 +42,11 @@ export class Core {
   /** Profiles that never logged in: that failed as it should, and its events may come after the answer. */
   readonly #refused = new Set<number>();
 
-  private constructor(name: string) {
+  private constructor(name: string, launcher: readonly string[]) {
     this.#name = name;
     this.#dir = mkdtempSync(join(tmpdir(), "madmail-core-"));
-    const child = spawn(getRPCServerPath(), {
+    const [program, ...args] = [...launcher, getRPCServerPath()];
+    const child = spawn(program, args, {
       env: { RUST_LOG: "off", DC_ACCOUNTS_PATH: join(this.#dir, "accounts"), HOME: this.#dir },
       stdio: ["pipe", "pipe", "pipe"],
     });
@@ -57,8 +60,9 @@ export class Core {
     void this.#readEvents();
   }
 
-  static async start(name: string): Promise<Core> {
-    const core = new Core(name);
+  /** @param launcher a command that runs the core, named by its last arguments */
+  static async start(name: string, launcher: readonly string[] = []): Promise<Core> {
+    const core = new Core(name, launcher);
     await core.rpc.getSystemInfo();
     return core;
   }
@@ -75,6 +79,10 @@ export class Core {
     );
     this.#profiles.set(id, profile);
     await this.rpc.setConfig(id, "displayname", `name of ${options.localpart}`);
+    if (options.proxy !== undefined) {
+      await this.rpc.setConfig(id, "proxy_url", options.proxy);
+      await this.rpc.setConfig(id, "proxy_enabled", "1");
+    }
     try {
       await this.rpc.addTransportFromQr(id, dcloginLink(profile, options));
     } catch (error) {
@@ -247,9 +255,25 @@ export class Profile {
   }
 }
 
+/** One shows a code, the other scans it; both have the other's key then. */
+export async function secureJoin(inviter: Profile, joiner: Profile): Promise<void> {
+  const code = await inviter.rpc.getChatSecurejoinQrCode(inviter.id, null);
+  await joiner.rpc.secureJoin(joiner.id, code);
+  await Promise.all([
+    inviter.take("SecurejoinInviterProgress", (event) => event.progress === 1000),
+    joiner.take("SecurejoinJoinerProgress", (event) => event.progress === 1000),
+  ]);
+  for (const [one, other] of [
+    [inviter, joiner],
+    [joiner, inviter],
+  ] as const) {
+    const contact = await one.rpc.getContact(one.id, await one.contactOf(other));
+    if (!contact.e2eeAvail) throw new Error("no encryption after SecureJoin");
+  }
+}
+
 /** Warnings of the core that do not concern the relay, each with its reason. */
 const harmless: readonly [pattern: RegExp, reason: string][] = [
-  [/iroh|gossip/i, "no realtime relay is announced to these clients"],
   [/TURN|ICE server|stun:/i, "no TURN server is announced, and the fallback's name does not resolve offline"],
 ];
 
@@ -258,7 +282,8 @@ function isHarmless(text: string): boolean {
 }
 
 /** The link as the core reads it: `ic=3` accepts the self-signed certificate. */
-function dcloginLink(profile: Profile, { relay, typed, via = "tls" }: LoginOptions): string {
+function dcloginLink(profile: Profile, { relay, typed, via = "tls", proxy }: LoginOptions): string {
+  const host = proxy === undefined ? "127.0.0.1" : "mail.invalid";
   const imap = { tls: relay.ports.imaps, starttls: relay.ports.imap, "443": relay.ports.https }[via];
   const smtp = { tls: relay.ports.submissions, starttls: relay.ports.submission, "443": relay.ports.https }[
     via
@@ -267,10 +292,10 @@ function dcloginLink(profile: Profile, { relay, typed, via = "tls" }: LoginOptio
   const query = new URLSearchParams({
     p: profile.password,
     v: "1",
-    ih: "127.0.0.1",
+    ih: host,
     ip: String(imap),
     is: security,
-    sh: "127.0.0.1",
+    sh: host,
     sp: String(smtp),
     ss: security,
     ic: "3",

@@ -46,6 +46,11 @@ export class Relay {
   readonly dir: string;
   readonly domain: string;
   ports: Record<ListenerName, number>;
+  /** UDP and TCP; 0 where TURN is off. */
+  turnPort = 0;
+  turnsPort = 0;
+  /** 0 where Shadowsocks is off. */
+  shadowsocksPort = 0;
   /** Milliseconds from spawn to `ready` of the last start. */
   startMs = 0;
   readonly #options: RelayOptions;
@@ -53,6 +58,7 @@ export class Relay {
   #process: ReadableSubprocess | undefined;
   #output = "";
   #readers: Promise<void>[] = [];
+  #waiters: (() => void)[] = [];
 
   private constructor(options: RelayOptions) {
     this.#options = options;
@@ -85,6 +91,13 @@ export class Relay {
     return this.#output;
   }
 
+  /** Sends a signal and waits until the relay has printed `text` after it. */
+  async signalUntil(signal: NodeJS.Signals, text: string): Promise<void> {
+    const from = this.#output.length;
+    this.signal(signal);
+    await this.until((output) => output.includes(text, from));
+  }
+
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
   async restart(): Promise<void> {
     const file = join(this.dir, "madmail.toml");
@@ -106,7 +119,11 @@ export class Relay {
       ready.reject(new Error(`the relay exited with ${code} before it was ready`)),
     );
     try {
-      this.ports = parsePorts(await ready.promise);
+      const line = await ready.promise;
+      this.ports = parsePorts(line);
+      this.turnPort = portIn(line, "turn");
+      this.turnsPort = portIn(line, "turns");
+      this.shadowsocksPort = portIn(line, "shadowsocks");
     } catch (error) {
       child.kill("SIGKILL");
       const what = error instanceof Error ? error.message : String(error);
@@ -157,6 +174,20 @@ export class Relay {
     return `${localpart}@${this.domain}`;
   }
 
+  /** Waits until `enough` holds of all output; it is asked after each piece. @throws {Error} with the output */
+  async until(enough: (output: string) => boolean, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
+    const deadline = performance.now() + timeoutMs;
+    while (!enough(this.#output)) {
+      const leftMs = deadline - performance.now();
+      if (leftMs <= 0) throw new Error(`${timeoutMs} ms without what was awaited:\n${this.#output}`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, leftMs);
+      this.#waiters.push(resolve);
+      await promise;
+      clearTimeout(timer);
+    }
+  }
+
   /** Lines of the output that name a user or contain `others`: must be empty, at any log level. */
   leaks(others: readonly string[] = []): string[] {
     const names = [...this.#names, ...others.map((name) => name.toLowerCase())];
@@ -184,6 +215,7 @@ export class Relay {
     for await (const chunk of stream) {
       const text = decoder.decode(chunk, { stream: true });
       this.#output += text;
+      for (const wake of this.#waiters.splice(0)) wake();
       if (onReady === undefined) continue;
       partial += text;
       const lines = partial.split("\n");
@@ -198,6 +230,9 @@ export class Relay {
       listen,
       tls: { mode: "self-signed" },
       storage: { fsync: "always" },
+      // Ports of the listener come from the upper range; what is relayed stays below it.
+      turn: { listen: [`127.0.0.1:${this.turnPort}`], relay_port_min: 20_000, relay_port_max: 29_999 },
+      shadowsocks: { listen: [`127.0.0.1:${this.shadowsocksPort}`] },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },
     };
@@ -237,10 +272,11 @@ function toml(table: TomlTable): string {
 }
 
 function parsePorts(line: string): Record<ListenerName, number> {
-  const { listeners } = JSON.parse(line) as { listeners: Partial<Record<ListenerName, string[]>> };
-  const port = (name: ListenerName) => {
-    const address = listeners[name]?.[0] ?? "";
-    return Number(address.slice(address.lastIndexOf(":") + 1));
-  };
-  return Object.fromEntries(listenerNames.map((n) => [n, port(n)])) as Record<ListenerName, number>;
+  return Object.fromEntries(listenerNames.map((n) => [n, portIn(line, n)])) as Record<ListenerName, number>;
+}
+
+function portIn(line: string, name: string): number {
+  const { listeners } = JSON.parse(line) as { listeners: Partial<Record<string, string[]>> };
+  const address = listeners[name]?.[0] ?? "";
+  return Number(address.slice(address.lastIndexOf(":") + 1));
 }

@@ -76,7 +76,7 @@ export async function playTalk(talk: Talk, target: TalkTarget, cutting: Cutting)
 }
 
 /** Where to cut: every point of a short talk, else those beside line ends and an even spread of the others. */
-export function cutPoints(talk: Talk): number[] {
+function cutPoints(talk: Talk): number[] {
   const said = talk.steps.flatMap((step) => (step.do === "say" ? [...step.bytes] : []));
   const all = [...said.keys()].slice(1);
   if (all.length <= CUTS_MAX) return all;

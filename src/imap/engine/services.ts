@@ -12,6 +12,8 @@ export interface ImapSettings {
   /** Before login: all that a chatmail relay shows, or what any server shows. */
   readonly capabilities: "full" | "generic";
   readonly compress: boolean;
+  /** Device tokens are taken: XDELTAPUSH is announced. */
+  readonly push: boolean;
   /** Between `* OK Still here` lines in IDLE, ms. */
   readonly idleKeepaliveMs: number;
   /** Silence after which a logged-in peer is dismissed; RFC 9051 §5.4 wants 30 minutes at least. */
@@ -25,6 +27,8 @@ export interface ImapSettings {
 
 /** RFC 5464 annotations. Names are lower case; `mailbox` is "" for the server. Values are UTF-8 text. */
 export interface MetadataSource {
+  /** All entries there may be, with a value or not: what DEPTH looks through. */
+  entries(mailbox: string): readonly string[];
   get(user: Address, mailbox: string, entry: string): string | undefined | Promise<string | undefined>;
   /** @param value undefined removes the entry. @returns false when the entry can't be set */
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean | Promise<boolean>;

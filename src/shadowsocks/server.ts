@@ -1,0 +1,120 @@
+/**
+ * The Shadowsocks service (SIP004, SIP022): its listeners, and what all tunnels share. TCP only: mail is TCP, and
+ * Delta Chat's core proxies nothing else.
+ */
+import type { ListenAddress } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Service } from "../core/service.ts";
+import type { Log } from "../log/events.ts";
+import type { Connection } from "../net/connection.ts";
+import { ConnectionLimits, networkOf } from "../net/connection-limits.ts";
+import type { Introductions } from "../net/introductions.ts";
+import { lacksIpv6, listen, type Listener } from "../net/listener.ts";
+import { RateLimiter } from "../policy/rate.ts";
+import { masterKey, type MethodName, methods } from "./engine/methods.ts";
+import { ReplayFilter } from "./engine/replay.ts";
+import type { SessionParts } from "./engine/request.ts";
+import { primitives } from "./primitives.ts";
+import { Tunnel, type TunnelParts } from "./tunnel.ts";
+
+/** SIP022: salts are remembered for twice the clock skew that is allowed. */
+const SIP022_WINDOW_MS = 60_000;
+
+export interface ShadowsocksOptions {
+  readonly listen: readonly ListenAddress[];
+  readonly method: MethodName;
+  readonly password: string;
+  /** Of all clients together, and of one IP address (of IPv6: one /64). */
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Tunnels that one address may open in the long run, and at once. */
+  readonly perMinute: number;
+  readonly burst: number;
+}
+
+export interface ShadowsocksParts {
+  options: ShadowsocksOptions;
+  introductions: Introductions;
+  /** Where an allowed port listens. @returns undefined for every other port */
+  hostOf: (port: number) => string | undefined;
+  log: Log;
+  clock: Clock;
+}
+
+export class ShadowsocksServer implements Service {
+  readonly name = "shadowsocks";
+  readonly #parts: ShadowsocksParts;
+  readonly #session: SessionParts;
+  readonly #limits: ConnectionLimits;
+  readonly #rate: RateLimiter;
+  #listeners: Listener[] = [];
+
+  /** @throws {RangeError} for a password that the method can't take */
+  constructor(parts: ShadowsocksParts) {
+    const { options, clock } = parts;
+    const method = methods[options.method];
+    const master = masterKey(method, options.password);
+    if (master === undefined) throw new RangeError("the password is no key of this method");
+    const replay = new ReplayFilter({ windowMs: method.family === "sip022" ? SIP022_WINDOW_MS : 0 });
+    this.#parts = parts;
+    this.#session = { method, master, primitives, replay };
+    this.#limits = new ConnectionLimits({
+      total: options.connections,
+      perAddress: options.connectionsPerAddress,
+    });
+    this.#rate = new RateLimiter(options, clock);
+  }
+
+  /** Those that are bound. */
+  get listeners(): readonly Listener[] {
+    return this.#listeners;
+  }
+
+  /** The first bound port. */
+  get port(): number | undefined {
+    return this.#listeners[0]?.port;
+  }
+
+  /** Tunnels and probes that are open. */
+  get connections(): number {
+    return this.#limits.open;
+  }
+
+  /** @throws {ListenError} for the first address that can't be had; then nothing stays bound (as a rejection) */
+  async start(): Promise<void> {
+    const { options, introductions, hostOf, log, clock } = this.#parts;
+    const tunnels = {
+      session: this.#session,
+      introductions,
+      hostOf,
+      mayOpen: (address: string) => this.#rate.take(networkOf(address)),
+      log,
+      clock,
+    };
+    try {
+      for (const address of options.listen) await this.#bind(address, tunnels);
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async #bind(address: ListenAddress, tunnels: TunnelParts): Promise<void> {
+    const { log, clock } = this.#parts;
+    const accept = (connection: Connection) => new Tunnel(connection, tunnels);
+    const limits = this.#limits;
+    try {
+      this.#listeners.push(
+        await listen({ address, tls: "none", accept, limits, log, clock, proto: "shadowsocks" }),
+      );
+    } catch (error) {
+      if (!lacksIpv6(error, address)) throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(listeners.map((listener) => listener.stop()));
+  }
+}
