@@ -84,6 +84,7 @@ const stages: readonly Stage[] = [
     binary: true,
     before: installPackages,
   },
+  { name: "live", commands: () => [bunTest(["test/talks-live"])], suite: true, binary: true },
   {
     name: "oracle",
     commands: () => [bunTest(["test/oracle"], ["--timeout=60000"])],

@@ -271,7 +271,7 @@ class ValueReader {
 }
 
 /** `1:3,7` as `1,2,3,7`. */
-export function expandSet(set: string): string {
+function expandSet(set: string): string {
   return set
     .split(",")
     .flatMap((range) => {
