@@ -370,3 +370,13 @@ test("autoconfig of an IP relay names it without brackets", async () => {
   expect(xml).toContain("<domain>192.0.2.1</domain>");
   expect(xml).not.toContain("[");
 });
+
+test("the start page shows the proxy where there is one for everybody, and stays without scripts", async () => {
+  const link = "ss://YWVzLTEyOC1nY206cHc@relay.test:8388#relay.test";
+  const shown = await world({ proxyLink: link }).get("/");
+  const page = await shown.text();
+  expect(page).toContain(`href="${link}"`);
+  expect(page).toContain("QR code of the proxy");
+  expect(page).not.toContain("<script");
+  expect(await (await world().get("/")).text()).not.toContain("ss://");
+});
