@@ -15,7 +15,7 @@ import {
   type StorageFault,
 } from "../storage/store.ts";
 import { AppendDoor } from "./append.ts";
-import { Door, type DoorSettings } from "./door.ts";
+import { type DeliveryListener, Door, type DoorSettings } from "./door.ts";
 import type { Envelope } from "./intake.ts";
 
 const DAY_MS = 86_400_000;
@@ -123,6 +123,8 @@ interface World {
   events: Event[];
   quotas: Map<Address, number>;
   totals: Record<string, number>;
+  /** What the delivery listener heard. */
+  heard: { users: readonly Address[]; sender: Address | null }[];
 }
 
 const settings: DoorSettings = {
@@ -146,8 +148,11 @@ function world(): World {
   const counters = {
     add: (name: string, count = 1) => void (totals[name] = (totals[name] ?? 0) + count),
   };
-  const parts = { settings, store, accounts, counters, log, clock };
-  return { door: new Door(parts), appends: new AppendDoor(parts), store, clock, events, quotas, totals };
+  const heard: World["heard"] = [];
+  const onDelivered: DeliveryListener = (users, sender) => void heard.push({ users, sender });
+  const parts = { settings, store, accounts, counters, onDelivered, log, clock };
+  const appends = new AppendDoor(parts);
+  return { door: new Door(parts), appends, store, clock, events, quotas, totals, heard };
 }
 
 const TRACES = "Received: from phone by relay\r\nAuthentication-Results: relay; dkim=pass\r\n";
@@ -189,6 +194,32 @@ async function send(w: World, envelope: Envelope, text: string, cut?: number): P
   expect(w.store.openSpools).toBe(0);
   return verdict;
 }
+
+test("the listener hears who got a message and from whom, before its verdict", async () => {
+  const w = world();
+  const intake = w.door.open(submission(bob, alice));
+  intake.write(fromLatin1(message("alice@relay.test")));
+  const verdict = intake.finish().then((given) => ({ given, heard: w.heard.length }));
+  expect(await verdict).toEqual({ given: { do: "accept" }, heard: 1 });
+  expect(w.heard).toEqual([{ users: [bob, alice], sender: alice }]);
+  await send(w, inbound(carol), message("stranger@elsewhere.test"));
+  expect(w.heard[1]).toEqual({ users: [carol], sender: stranger });
+});
+
+test("the listener hears nothing of what reached nobody, and of a report as from nobody", async () => {
+  const w = world();
+  await send(w, submission(bob), PLAIN);
+  w.store.deliverFault = "failed";
+  await send(w, submission(bob), message("alice@relay.test"));
+  expect(w.heard).toEqual([]);
+  w.store.deliverFault = undefined;
+  w.quotas.set(carol, 10);
+  await send(w, submission(bob, carol), message("alice@relay.test"));
+  expect(w.heard).toEqual([
+    { users: [bob], sender: alice },
+    { users: [alice], sender: null },
+  ]);
+});
 
 test("a submission is delivered to each recipient once, its header cleaned", async () => {
   const w = world();
