@@ -2,12 +2,14 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { configReference, sampleConfig } from "../src/config/document.ts";
+import { differencesPage } from "../test/oracle/differences.ts";
 import { rfcMap } from "./rfc-map.ts";
 
 const root = join(import.meta.dir, "..");
 const pages: Record<string, () => string> = {
   "docs/config.md": configReference,
   "docs/madmail.sample.toml": sampleConfig,
+  "docs/dovecot-differences.md": differencesPage,
   "docs/rfc-map.md": rfcMap,
 };
 

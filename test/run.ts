@@ -23,6 +23,11 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["python3", ["python3", "--version"]],
   ["shadowsocks-libev", ["ss-local", "-h"]],
   ["coturn", ["sh", "-c", "command -v turnutils_uclient"]],
+  ["isync", ["mbsync", "--version"]],
+  ["offlineimap3", ["offlineimap", "--version"]],
+  ["neomutt", ["neomutt", "-v"]],
+  ["gnupg", ["gpg", "--version"]],
+  ["dovecot-imapd", ["test", "-x", "/usr/lib/dovecot/imap"]],
 ];
 
 interface Stage {
@@ -65,7 +70,7 @@ const stages: readonly Stage[] = [
   },
   {
     name: "unit",
-    commands: () => [bunTest(["src", "test/talks", "release", "web"], ["--parallel=2"])],
+    commands: () => [bunTest(["src", "test/talks", "release", "web"], ["--parallel=2", "--timeout=30000"])],
     suite: true,
   },
   { name: "fuzz", commands: () => [[bun, "test/fuzz/main.ts", "--minutes", "0.25"]] },
@@ -76,8 +81,20 @@ const stages: readonly Stage[] = [
     binary: true,
     before: installPackages,
   },
-  { name: "crash", commands: () => [bunTest(["test/crash"])], suite: true, binary: true },
-  { name: "e2e", commands: () => [bunTest(["test/e2e"])], suite: true, binary: true },
+  {
+    name: "oracle",
+    commands: () => [bunTest(["test/oracle"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+    before: installPackages,
+  },
+  {
+    name: "crash",
+    commands: () => [bunTest(["test/crash"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+  },
+  { name: "e2e", commands: () => [bunTest(["test/e2e"], ["--timeout=60000"])], suite: true, binary: true },
 ];
 
 const { values } = parseArgs({ args: process.argv.slice(2), options: { only: { type: "string" } } });

@@ -1,15 +1,17 @@
 /** The iroh relay as part of this process: its settings, its own port where one is wanted, and its URL. */
 import type { Config } from "../config/config.ts";
+import { IROH_URL } from "../config/schema.ts";
 import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
 import { lastResponse } from "../iroh/engine/upgrade.ts";
-import { IrohHost, type IrohSettings, type IrohStatus } from "../iroh/server.ts";
+import { IrohHost, type IrohSettings, type IrohStatus, lastWord } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { frontDoor, type RawRoute } from "../net/front-door.ts";
 import { type Listener, listen } from "../net/listener.ts";
 import type { SpliceTarget } from "../net/splice.ts";
+import { type Settings, settingKeys } from "../state/settings.ts";
 
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
@@ -28,19 +30,28 @@ export interface IrohSurroundings {
   readonly places: () => SitePlaces;
 }
 
+export interface IrohServiceParts {
+  readonly config: Config;
+  readonly settings: Pick<Settings, "get" | "flag">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 export class IrohService {
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #settings: IrohServiceParts["settings"];
   readonly #host: IrohHost;
   readonly #listeners: Listener[] = [];
   #config: Config;
   #places: (() => SitePlaces) | undefined;
 
-  constructor(config: Config, clock: Clock, log: Log) {
+  constructor({ config, settings, clock, log }: IrohServiceParts) {
     this.#config = config;
+    this.#settings = settings;
     this.#clock = clock;
     this.#log = log;
-    this.#host = new IrohHost(settingsOf(config), clock, log);
+    this.#host = new IrohHost(hostSettings(config, settings), clock, log);
   }
 
   /** For the front doors of 80 and 443. */
@@ -66,12 +77,15 @@ export class IrohService {
     }
   }
 
-  /** @returns what only a start can take, for the operator */
+  /**
+   * After a change of configuration or settings; turned off, it sends its clients away.
+   * @returns what only a start can take, for the operator
+   */
   reconfigure(config: Config): string | undefined {
     const { listen: kept } = this.#config.iroh;
     const changed = JSON.stringify(config.iroh.listen) !== JSON.stringify(kept);
     this.#config = { ...config, iroh: { ...config.iroh, listen: kept } };
-    this.#host.reconfigure(settingsOf(config));
+    this.#host.reconfigure(hostSettings(config, this.#settings));
     return changed ? "iroh.listen changed: takes effect at the next start" : undefined;
   }
 
@@ -79,7 +93,10 @@ export class IrohService {
   url(): string | undefined {
     const { iroh, publicAddress, hostname } = this.#config;
     const places = this.#places?.();
-    if (!iroh.enabled || places === undefined) return undefined;
+    if (places === undefined || !isEnabled(this.#config, this.#settings)) return undefined;
+    const set = this.#settings.get(settingKeys.irohUrl);
+    if (set !== undefined && IROH_URL.test(set)) return set;
+    if (iroh.url !== undefined) return iroh.url;
     const { http, https, trusted } = places;
     const name = hostOf(publicAddress ?? hostname);
     const host = name.includes(":") ? `[${name}]` : name;
@@ -99,14 +116,19 @@ export class IrohService {
   }
 }
 
-function settingsOf({ iroh }: Config): IrohSettings {
+function hostSettings(config: Config, settings: IrohServiceParts["settings"]): IrohSettings {
+  const { iroh } = config;
   return {
-    enabled: iroh.enabled,
+    enabled: isEnabled(config, settings),
     clients: iroh.clients,
     clientsPerAddress: iroh.clients_per_address,
     bytesPerSecond: iroh.bytes_per_second,
     totalBytesPerSecond: iroh.total_bytes_per_second,
   };
+}
+
+function isEnabled({ iroh }: Config, settings: IrohServiceParts["settings"]): boolean {
+  return settings.flag(settingKeys.irohEnabled) ?? iroh.enabled;
 }
 
 function portSuffix(port: number, usual: number): string {
@@ -116,9 +138,5 @@ function portSuffix(port: number, usual: number): string {
 /** The relay's own ports have no site. */
 const nothingHere: RawRoute = {
   matches: () => true,
-  accept: (connection) => {
-    connection.write(lastResponse("404 Not Found", [], EMPTY));
-    connection.end();
-    return { data() {}, drained() {}, secured() {}, idle() {}, shutdown() {}, closed() {} };
-  },
+  accept: (connection) => lastWord(connection, lastResponse("404 Not Found", [], EMPTY)),
 };

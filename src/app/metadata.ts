@@ -6,6 +6,7 @@ import type { DeviceTokens } from "../db/device-tokens.ts";
 const DEVICE_TOKEN = "/private/devicetoken";
 
 export interface Metadata {
+  entries(mailbox: string): readonly string[];
   get(user: Address, mailbox: string, entry: string): string | undefined;
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean;
 }
@@ -32,6 +33,10 @@ export function relayMetadata(config: () => Config, tokens: DeviceTokens, facts:
     "/shared/vendor/deltachat/turn": () => facts.turn(),
   };
   return {
+    entries(mailbox) {
+      if (mailbox === "") return Object.keys(shared);
+      return mailbox === "INBOX" ? [DEVICE_TOKEN] : [];
+    },
     get(user, mailbox, entry) {
       if (mailbox === "") return shared[entry]?.();
       if (mailbox === "INBOX" && entry === DEVICE_TOKEN && facts.pushes())

@@ -157,9 +157,9 @@ export class Relay {
       log,
       clock,
     });
-    const iroh = new IrohService(this.#config, clock, log);
-    this.#undo.push(() => iroh.stop());
     const { settings } = state;
+    const iroh = new IrohService({ config: this.#config, settings, clock, log });
+    this.#undo.push(() => iroh.stop());
     const pushes = () => pushMode(this.#config, settings) !== "off";
     const pusher = createPusher({ db, tokens, config, settings, log, clock });
     await pusher.start();
@@ -202,7 +202,17 @@ export class Relay {
       (next) => turn.reconfigure(next),
     ];
     const site = siteRegistration(registration, state);
-    const bound = await this.#listen({ door, auth, imap, iroh, tls, connections, state, registration: site });
+    const bound = await this.#listen({
+      door,
+      auth,
+      imap,
+      iroh,
+      tls,
+      turn,
+      connections,
+      state,
+      registration: site,
+    });
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -257,11 +267,12 @@ export class Relay {
     imap: ImapHost;
     iroh: IrohService;
     tls: TlsMaterialStore;
+    turn: TurnService;
     connections: ConnectionLimits;
     state: HotState;
     registration: SiteRegistration;
   }): Promise<Omit<RelayAddresses, keyof TurnAddresses>> {
-    const { door, auth, imap, iroh, tls, connections, state, registration } = parts;
+    const { door, auth, imap, iroh, tls, turn, connections, state, registration } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
@@ -301,7 +312,7 @@ export class Relay {
     });
     const listeners = new Listeners({
       answering: {
-        smtp: smtpAccept({ ...smtp, mode: "smtp" }),
+        smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => this.#config.smtp.require_tls }),
         submission: smtpAccept({ ...smtp, mode: "submission" }),
         submissions,
         imap: imap.accept,
@@ -311,6 +322,7 @@ export class Relay {
           imap: imap.accept,
           submission: submissions,
           rawRoutes,
+          turn: turn.accept,
           clock,
           log,
         }),

@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
+import type { Accept, ConnectionHandler } from "../net/connection.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { TlsCredentials } from "../net/listener.ts";
 import { CredentialBook, loadSecret } from "../turn/credentials.ts";
@@ -107,6 +108,13 @@ export class TurnService {
     return `${host}:${port}:${username}:${password}`;
   }
 
+  /** For clients that name TURN by ALPN on port 443; hung up on while TURN is off. */
+  readonly accept: Accept = (connection) => {
+    if (this.#server !== undefined) return this.#server.accept(connection);
+    connection.end();
+    return deaf;
+  };
+
   /** Counts for the operator; undefined while TURN is off. */
   facts(): TurnFacts | undefined {
     return this.#server?.facts();
@@ -135,6 +143,16 @@ export class TurnService {
     };
   }
 }
+
+/** Says and hears nothing. */
+const deaf: ConnectionHandler = {
+  data() {},
+  drained() {},
+  secured() {},
+  idle() {},
+  shutdown() {},
+  closed() {},
+};
 
 function sameSockets(a: Config, b: Config): boolean {
   return (

@@ -28,6 +28,7 @@ export interface Config {
   readonly storage: Readonly<ConfigFile["storage"]>;
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
+  readonly smtp: Readonly<ConfigFile["smtp"]>;
   readonly imap: Readonly<ConfigFile["imap"]>;
   readonly iroh: Readonly<Omit<ConfigFile["iroh"], "listen"> & { listen: readonly ListenAddress[] }>;
   readonly metadata: Readonly<ConfigFile["metadata"]>;
@@ -83,6 +84,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     storage: file.storage,
     accounts: file.accounts,
     limits: file.limits,
+    smtp: file.smtp,
     imap: file.imap,
     iroh: { ...file.iroh, listen: file.iroh.listen.map(parseEndpoint) },
     metadata: file.metadata,

@@ -158,6 +158,13 @@ const limits = z.strictObject({
     .meta({ description: "Wrong passwords from one IP address before further tries wait." }),
 });
 
+const smtp = z.strictObject({
+  require_tls: z.boolean().default(true).meta({
+    description:
+      "Whether port 25 takes mail only inside TLS (STARTTLS), as chatmail relays do; the others are told 530.",
+  }),
+});
+
 const imap = z.strictObject({
   capabilities: z.enum(["generic", "full"]).default("full").meta({
     description:
@@ -169,12 +176,18 @@ const imap = z.strictObject({
   }),
 });
 
+/** Clients use scheme, host and port only. */
+export const IROH_URL = /^https?:\/\/[^\s/]+$/;
+
 const iroh = z.strictObject({
   enabled: z.boolean().default(true).meta({
     description:
       "Relay for apps in chats that talk peer to peer (webxdc realtime), at `/relay` on the http and https ports.",
   }),
   listen: endpoints([], "Further addresses for it alone, without TLS, such as `0.0.0.0:3340`."),
+  url: z.string().regex(IROH_URL, "http://HOST:PORT or https://HOST:PORT").optional().meta({
+    description: "What clients are told, where the relay is reached in another way than on its own ports.",
+  }),
   clients: z.number().int().min(1).default(2000).meta({ description: "Clients at once." }),
   clients_per_address: z
     .number()
@@ -345,6 +358,7 @@ export const configSchema = z.strictObject({
   storage: storage.prefault({}).meta({ description: "How mail is kept." }),
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
+  smtp: smtp.prefault({}).meta({ description: "SMTP." }),
   imap: imap.prefault({}).meta({ description: "IMAP." }),
   iroh: iroh.prefault({}).meta({ description: "The iroh relay: peer-to-peer data of apps in chats." }),
   metadata: metadata

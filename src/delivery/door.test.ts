@@ -512,6 +512,23 @@ test("abort while room is made gives up before delivery", async () => {
   expect(w.store.openSpools).toBe(0);
 });
 
+test("abort while room is made refuses at once, though storage hangs, and nothing is delivered when it comes back", async () => {
+  const w = world();
+  w.quotas.set(bob, 1000);
+  const loading = Promise.withResolvers<void>();
+  const account = w.store.account.bind(w.store);
+  w.store.account = (user) => loading.promise.then(() => account(user));
+  const intake = w.door.open(submission(bob));
+  intake.write(fromLatin1(message("alice@relay.test")));
+  const verdict = intake.finish();
+  intake.abort();
+  expect(await verdict).toEqual({ do: "refuse", why: "storageFailed" });
+  loading.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(w.store.texts(bob)).toEqual([]);
+  expect(w.store.openSpools).toBe(0);
+});
+
 test("abort while delivery runs leaves the message whole and no spool", async () => {
   const w = world();
   const intake = w.door.open(submission(bob));

@@ -18,6 +18,7 @@ import { type AccountLookup, judgeRecipient, sortRecipients } from "../policy/re
 import { judgeSender } from "../policy/sender.ts";
 import { type MailStore, type SealedMessage, StorageError } from "../storage/store.ts";
 import { composeBounce, type FailedRecipient } from "./bounce.ts";
+import { DeliveryTime } from "./delivery-time.ts";
 import type { Envelope, Intake, MailDoor, SubmitterFacts } from "./intake.ts";
 import { Reception } from "./reception.ts";
 import { MailboxRoom } from "./room.ts";
@@ -59,6 +60,7 @@ export class Door implements MailDoor {
   readonly #parts: DoorParts;
   readonly #room: MailboxRoom;
   readonly #sendRate: RateLimiter;
+  readonly #time: DeliveryTime;
   #limits: DoorSettings["limits"];
   #domains: ReadonlySet<Domain>;
 
@@ -66,6 +68,7 @@ export class Door implements MailDoor {
     const { settings, store, accounts, clock } = parts;
     this.#parts = parts;
     this.#room = new MailboxRoom(store, accounts, clock);
+    this.#time = new DeliveryTime(clock);
     this.#limits = settings.limits;
     this.#domains = new Set(settings.domains);
     this.#sendRate = new RateLimiter(sendRateOf(settings), clock);
@@ -107,7 +110,8 @@ export class Door implements MailDoor {
       rewrite: envelope.via === "submission" ? cleanSubmission : cleanDelivered,
       bytesMax: this.messageMaxBytes,
     });
-    return new DoorIntake(this.#parts, this.#room, this.#isLocal, this.messageMaxBytes, envelope, reception);
+    const parts = { ...this.#parts, time: this.#time };
+    return new DoorIntake(parts, this.#room, this.#isLocal, this.messageMaxBytes, envelope, reception);
   }
 
   readonly #isLocal = (domain: Domain): boolean => this.#domains.has(domain);
@@ -115,7 +119,7 @@ export class Door implements MailDoor {
 
 /** One message between DATA and its verdict. */
 class DoorIntake implements Intake {
-  readonly #parts: DoorParts;
+  readonly #parts: DoorParts & { time: DeliveryTime };
   readonly #room: MailboxRoom;
   readonly #isLocal: (domain: Domain) => boolean;
   readonly #bytesMax: number;
@@ -123,9 +127,12 @@ class DoorIntake implements Intake {
   readonly #reception: Reception;
   #verdict: Promise<Verdict> | undefined;
   #aborted = false;
+  /** Mailboxes are being written: from here on storage says how it ends. */
+  #delivering = false;
+  #giveUp: ((verdict: Verdict) => void) | undefined;
 
   constructor(
-    parts: DoorParts,
+    parts: DoorParts & { time: DeliveryTime },
     room: MailboxRoom,
     isLocal: (domain: Domain) => boolean,
     bytesMax: number,
@@ -145,14 +152,18 @@ class DoorIntake implements Intake {
   }
 
   finish(): Promise<Verdict> {
-    this.#verdict ??= this.#settle();
+    this.#verdict ??= new Promise((resolve) => {
+      this.#giveUp = resolve;
+      void this.#settle().then(resolve);
+    });
     return this.#verdict;
   }
 
-  /** While `finish` is busy: gives up unless delivery has begun, which is all or nothing and goes on. */
   abort(): void {
     this.#aborted = true;
-    if (this.#verdict === undefined) this.#reception.discard();
+    if (this.#delivering) return;
+    this.#reception.discard();
+    this.#giveUp?.(refuse("storageFailed"));
   }
 
   async #settle(): Promise<Verdict> {
@@ -171,7 +182,7 @@ class DoorIntake implements Intake {
   }
 
   async #judgeAndDeliver(): Promise<Verdict> {
-    const { accounts, counters, log } = this.#parts;
+    const { accounts, counters, log, time } = this.#parts;
     const { via, recipients } = this.#envelope;
     if (this.#aborted) return refuse("storageFailed");
     const verdict = this.#admit();
@@ -185,7 +196,9 @@ class DoorIntake implements Intake {
       if (room.fits.length === 0) return refuse("mailboxFull");
       // The peer left while room was made: it will come again, so delivering now would make a double.
       if (this.#aborted) return refuse("storageFailed");
-      await this.#deliver(message, room.fits, this.#envelope.login ?? this.#envelope.sender);
+      this.#delivering = true;
+      const author = this.#envelope.login ?? this.#envelope.sender;
+      await time.measure(() => this.#deliver(message, room.fits, author));
     } finally {
       room.release();
     }
@@ -212,10 +225,11 @@ class DoorIntake implements Intake {
     return admit(facts, this.#envelope);
   }
 
-  /** To the submitting user the truth; to the outside the same answer as for a name that exists. */
-  #nobodyHere(unknown: readonly Address[]): Verdict {
+  /** To the submitting user the truth; to the outside the same answer as for a name that exists, as late. */
+  async #nobodyHere(unknown: readonly Address[]): Promise<Verdict> {
     if (this.#envelope.via === "submission") return refuse("recipientUnknown");
     for (const _ of unknown) this.#drop("recipientUnknown");
+    await this.#parts.time.pass();
     return { do: "drop", why: "silentlyDismissed" };
   }
 

@@ -25,7 +25,10 @@ export interface Intake {
   write(chunk: Uint8Array): void;
   /** Judges, stores and delivers. Never rejects. */
   finish(): Promise<Verdict>;
-  /** The peer went away: forget the message. */
+  /**
+   * The peer went away, or will not wait any longer: forget the message. While `finish` is busy it is refused for now, at
+   * once, unless its delivery has begun, which is all or nothing and ends in time (storage/landing.ts).
+   */
   abort(): void;
 }
 

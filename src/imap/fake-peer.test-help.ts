@@ -63,6 +63,14 @@ export class FakeWorld {
         },
       },
       metadata: {
+        entries: (mailbox) => [
+          ...new Set(
+            [...this.values.keys()].flatMap((key) => {
+              const [owner = "", of = "", entry = owner] = key.split(" ");
+              return of === mailbox || (mailbox === "" && entry === owner) ? [entry] : [];
+            }),
+          ),
+        ],
         get: (user, mailbox, entry) =>
           this.values.get(`${user} ${mailbox} ${entry}`) ?? this.values.get(entry),
         set: (user, mailbox, entry, value) => {

@@ -290,7 +290,7 @@ function challengeAnswers(head: RequestHead): string[] {
 }
 
 /** Answers and hangs up; whatever else comes is not read. */
-function lastWord(connection: AcceptedConnection, answer: Uint8Array): ConnectionHandler {
+export function lastWord(connection: AcceptedConnection, answer: Uint8Array): ConnectionHandler {
   connection.write(answer);
   connection.end();
   return deaf;

@@ -188,11 +188,13 @@ export class StructureReader {
 
   #open(part: Draft, type: ContentType | undefined): void {
     const boundary = type === undefined ? undefined : boundaryOf(type);
-    const isEmbedding =
-      part.type === "message" &&
-      (part.subtype === "rfc822" || part.subtype === "global") &&
-      IDENTITY_ENCODINGS.has(part.encoding);
+    const isEmbedding = part.type === "message" && (part.subtype === "rfc822" || part.subtype === "global");
     if (part.type !== "multipart" && !isEmbedding) return;
+    if (isEmbedding && !IDENTITY_ENCODINGS.has(part.encoding)) {
+      // Readers of BODYSTRUCTURE take an envelope for granted in a message (RFC 9051 §9 body-type-msg).
+      makeOpaque(part);
+      return;
+    }
     if (this.#stack.length >= MIME_DEPTH_MAX || (part.type === "multipart" && boundary === undefined)) {
       makeOpaque(part);
       return;

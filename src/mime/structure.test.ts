@@ -105,9 +105,9 @@ describe("parseStructure()", () => {
       ['multipart/mixed "--b\\r\\nContent-Type: text/html\\r\\n--b--\\r\\n" 3', '- text/html "" 0'],
     ],
     [
-      "an encoded message stays closed",
+      "an encoded message stays closed, and is no message to those who expect an envelope (RFC 9051 §9 body-type-msg)",
       "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nQQ==\r\n",
-      ['message/rfc822 "QQ==\\r\\n" 1'],
+      ['application/octet-stream "QQ==\\r\\n" 1'],
     ],
     [
       "a multipart without a boundary is opaque",

@@ -52,7 +52,7 @@ export interface MimePart {
   lines: number;
   /** Of a multipart at least one part, otherwise empty. */
   parts: readonly MimePart[];
-  /** Set for message/rfc822 and message/global that are not transfer-encoded. */
+  /** Set for message/rfc822 and message/global; transfer-encoded ones are shown as opaque parts. */
   message: MimeMessage | undefined;
 }
 

@@ -88,7 +88,7 @@ class ValueReader {
     this.#at++;
     this.#skipSpace();
     const quoted = this.#text[this.#at] === '"';
-    const value = quoted ? this.#quoted() : this.#token();
+    const value = quoted ? this.#quoted() : this.#bareValue();
     if ((value === "" && !quoted) || this.#params.has(name)) this.#wellFormed = false;
     if (!this.#params.has(name)) this.#params.set(name, value);
   }
@@ -104,6 +104,18 @@ class ValueReader {
     const from = this.#at;
     while (this.#at < this.#text.length && isTokenUnit(this.#text.charCodeAt(this.#at))) this.#at++;
     return this.#text.slice(from, this.#at);
+  }
+
+  /** A token. Bytes beyond ASCII are none, but many programs write file names so. */
+  #bareValue(): string {
+    let value = this.#token();
+    while (this.#text.charCodeAt(this.#at) > 127) {
+      this.#wellFormed = false;
+      const from = this.#at++;
+      this.#token();
+      value += this.#text.slice(from, this.#at);
+    }
+    return value;
   }
 
   #quoted(): string {

@@ -140,6 +140,17 @@ describe("parseContentType()", () => {
   });
 });
 
+test("parseStructured() takes bytes beyond ASCII in a bare value, as many programs write file names", () => {
+  const read = parseStructured("attachment; filename=\xe4.txt; size=3");
+  expect(read?.params).toEqual(
+    new Map([
+      ["filename", "\xe4.txt"],
+      ["size", "3"],
+    ]),
+  );
+  expect(read?.wellFormed).toBe(false);
+});
+
 test("parseStructured() reads a disposition", () => {
   const read = parseStructured('Inline; filename="encrypted.asc";');
   expect(read).toEqual({

@@ -31,6 +31,8 @@ export interface FrontDoorOptions {
   readonly imap?: Accept;
   /** For clients that chose `smtp`: submission. */
   readonly submission?: Accept;
+  /** For clients that chose `stun.turn` (RFC 7443). */
+  readonly turn?: Accept;
   readonly http: SpliceTarget;
   /** Asked in this order for the first request of a connection. */
   readonly rawRoutes?: readonly RawRoute[];
@@ -53,6 +55,7 @@ export function frontDoor(options: FrontDoorOptions): FrontDoor {
   const byAlpn = new Map<string | undefined, readonly [Accept, Proto]>();
   if (options.imap !== undefined) byAlpn.set("imap", [options.imap, "imap"]);
   if (options.submission !== undefined) byAlpn.set("smtp", [options.submission, "smtp"]);
+  if (options.turn !== undefined) byAlpn.set("stun.turn", [options.turn, "turn"]);
   const wheel = wheelOf(options.clock);
   return {
     alpn: ["http/1.1", "http/1.0", ...[...byAlpn.keys()].flatMap((name) => name ?? [])],

@@ -110,7 +110,8 @@ export class Inflater {
     }
     this.#putBack();
     // What is left is part of one symbol or one block header: a few hundred bytes at most.
-    this.#input = this.#input.slice(this.#at);
+    // Copied, for the chunk is only lent; `slice` of a Buffer would share its memory.
+    this.#input = new Uint8Array(this.#input.subarray(this.#at));
     this.#at = 0;
     return output;
   }

@@ -45,6 +45,8 @@ export interface ListenOptions {
   readonly proto: Proto | ((alpn: string | undefined) => Proto);
   /** Sent in clear to a connection over the limits, such as `421 4.3.2 …\r\n`; not with implicit TLS. */
   readonly refusal?: Uint8Array;
+  /** Where the operator wrote the address, for errors; default `[listen]`. */
+  readonly section?: string;
   /** Cap of output that waits for one peer; default 8 MiB. */
   readonly outputMaxBytes?: number;
   /** Default 15 s. */
@@ -271,7 +273,7 @@ function bind(
   try {
     return Bun.listen(settings);
   } catch (error) {
-    throw listenError(options.address, "[listen]", error);
+    throw listenError(options.address, options.section ?? "[listen]", error);
   }
 }
 

@@ -2,6 +2,7 @@
  * The two message bodies that the gate knows: PGP/MIME (RFC 3156 §4) and the Secure-Join request in clear.
  * Both: white space around the parts, no further part, the first fault wins.
  */
+import { QuotedPrintable } from "../mime/transfer.ts";
 import { PayloadReader } from "./armor.ts";
 import { Base64Lines, makeScratch } from "./base64.ts";
 import type { GateFlaw } from "./facts.ts";
@@ -126,6 +127,7 @@ class DataPart implements PartJudge {
   readonly payload = new PayloadReader();
   #flaw: GateFlaw | undefined;
   #base64: Base64Lines | undefined;
+  #quoted: QuotedPrintable | undefined;
   /** Set once the padding of the transfer encoding came. */
   #tail: ControlBody | undefined;
 
@@ -142,6 +144,8 @@ class DataPart implements PartJudge {
       this.payload.write(bytes);
     } else if (facts.encoding === "base64") {
       this.#decode(bytes);
+    } else if (facts.encoding === "quoted-printable") {
+      this.#unquote(bytes);
     } else {
       this.#flaw = "badDataPart";
     }
@@ -150,6 +154,11 @@ class DataPart implements PartJudge {
   end({ facts }: PartReader): GateFlaw | undefined {
     if (this.#flaw !== undefined) return this.#flaw;
     if (facts === undefined) return "badDataPart";
+    if (this.#quoted !== undefined) {
+      const rest = this.#quoted.end();
+      if (rest.length > 0) this.payload.write(rest);
+      if (this.#quoted.malformed) return "badDataPart";
+    }
     if (this.#tail !== undefined) {
       const padding = this.#tail.text;
       if (padding === undefined || !/^={1,2}$/.test(padding)) return "badDataPart";
@@ -158,6 +167,14 @@ class DataPart implements PartJudge {
       return "badDataPart";
     }
     return this.payload.end();
+  }
+
+  /** RFC 2045 §6.7. */
+  #unquote(bytes: Uint8Array): void {
+    this.#quoted ??= new QuotedPrintable();
+    const decoded = this.#quoted.write(bytes);
+    if (decoded.length > 0) this.payload.write(decoded);
+    if (this.#quoted.malformed) this.#flaw = "badDataPart";
   }
 
   /** RFC 2045 §6.8. */

@@ -120,6 +120,7 @@ describe("hostile messages", () => {
   const part2 = `--b\r\n${fix.VERSION_PART}\r\n--b\r\n${fix.DATA_HEADER}\r\n`;
   const begin = `${part2}-----BEGIN PGP MESSAGE-----\r\n\r\n`;
   const base64 = `--b\r\n${fix.VERSION_PART}\r\n--b\r\nContent-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n`;
+  const quoted = base64.replace("base64\r\n", "quoted-printable\r\n");
   const size = 3_000_000;
   const fill = (text: string) => text.repeat(Math.ceil(size / text.length));
   const rows: [name: string, message: string][] = [
@@ -146,6 +147,9 @@ describe("hostile messages", () => {
     ["endless white space in base64", head + base64 + fill("\r\n")],
     ["endless padding of base64", `${head}${base64}AA${fill("=")}`],
     ["armor within base64 without end", head + base64 + fill("LS0tLS1CRUdJTiBQR1AgTUVTU0FHRS0tLS0t\r\n")],
+    ["endless soft line ends in quoted-printable", head + quoted + fill("=\r\n")],
+    ["endless blanks in quoted-printable", head + quoted + fill(" ")],
+    ["endless escapes in quoted-printable", head + quoted + fill("=C1=01=41")],
     ["an endless epilogue", `${head}--b--\r\n${fill(" \r\n")}`],
     ["endless From fields", `From: ${fill('"a" <a@b>, (')}`],
   ];

@@ -240,14 +240,6 @@ describe("MIME structure", () => {
     ],
     ["part 2 of another type", mime({ dataHeader: "Content-Type: text/plain\r\n" }), clear("badDataPart")],
     ["part 2 without a type", mime({ dataHeader: "" }), clear("badDataPart")],
-    [
-      "part 2 in quoted-printable",
-      mime({
-        dataHeader:
-          "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: quoted-printable\r\n",
-      }),
-      clear("badDataPart"),
-    ],
     ["no close delimiter", mime({ ending: "" }), clear("truncated")],
     ["cut in part 1", mime().slice(0, mime().indexOf("Version: 1")), clear("truncated")],
     ["a delimiter with a tail", mime({ ending: end("x\r\n") + end("--\r\n") }), clear("badMime")],
@@ -464,6 +456,38 @@ describe("data part without armor or in base64", () => {
       clear("wrongPacketOrder"),
     ],
     ["binary literal data", binary(fix.packet(11, fromLatin1("hi"))), clear("notEncryptedPacket")],
+  ]);
+});
+
+describe("data part in quoted-printable", () => {
+  const quoted = (text: string) =>
+    mime({
+      dataHeader: "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: quoted-printable\r\n",
+      armored: text,
+    });
+  const escaped = armored.replaceAll("=", "=3D");
+  const all = (data: Uint8Array) =>
+    [...data]
+      .map(
+        (byte, at) => `=${byte.toString(16).toUpperCase().padStart(2, "0")}${at % 24 === 23 ? "=\r\n" : ""}`,
+      )
+      .join("");
+  runRows([
+    ["armor with its = escaped passes", quoted(escaped), encrypted],
+    ["armor in short lines passes", quoted(escaped.replace(/(\w{20})(?=\w)/g, "$1=\r\n")), encrypted],
+    ["armor with every byte escaped passes", quoted(`${all(fromLatin1(armored))}\r\n`), encrypted],
+    ["packets with every byte escaped pass", quoted(`${all(good)}=\r\n`), encrypted],
+    ["armor as it is: its CRC is no escape", quoted(armored), clear("badDataPart")],
+    ["text after the armor", quoted(`${escaped}hello`), clear("cleartextAround")],
+    [
+      "text after the armor, escaped",
+      quoted(`${escaped}${all(fromLatin1("hello"))}`),
+      clear("cleartextAround"),
+    ],
+    ["text", quoted("Meet me at noon=\r\n"), clear("badArmor")],
+    ["a broken escape", quoted(escaped.replace("=3D", "=3X")), clear("badDataPart")],
+    ["a byte that must be escaped", quoted(escaped.replace("=3D", "\xe4=3D")), clear("badDataPart")],
+    ["an escape cut by the end", quoted(`${escaped}=`), clear("badDataPart")],
   ]);
 });
 

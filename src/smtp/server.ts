@@ -22,6 +22,7 @@ import {
   LOGIN_DELAY_STEP_MS,
   PRELUDE_MAX_MS,
   UNREAD_REPLIES_PAUSE_BYTES,
+  VERDICT_MAX_MS,
 } from "./engine/limits.ts";
 
 /** When the time to log in is over while a question is open, look again after this. */
@@ -38,6 +39,8 @@ export interface SmtpHostOptions {
   readonly clock: Clock;
   /** True when STARTTLS can be offered on a connection in clear. */
   readonly tlsAvailable: boolean;
+  /** Whether mail in clear is refused; asked for each connection. Submission wants TLS for its login anyway. */
+  readonly tlsRequired?: () => boolean;
 }
 
 /** Makes SMTP hosts for a listener. */
@@ -67,7 +70,9 @@ class SmtpHost implements ConnectionHandler {
     this.#connection = connection;
     this.#options = options;
     const { mode, hostname, tlsAvailable, door } = options;
-    this.#engine = new SmtpEngine({ mode, hostname, tlsAvailable, secure: connection.secure, limits: door });
+    const { secure } = connection;
+    const tlsRequired = options.tlsRequired?.() ?? false;
+    this.#engine = new SmtpEngine({ mode, hostname, tlsAvailable, tlsRequired, secure, limits: door });
     connection.setIdleTimeoutMs(COMMAND_IDLE_MAX_MS);
     this.#limitPrelude(PRELUDE_MAX_MS);
     this.#run(this.#engine.greet());
@@ -204,7 +209,10 @@ class SmtpHost implements ConnectionHandler {
     const intake = this.#intake;
     this.#intake = undefined;
     if (intake === undefined) throw new Error("a message ends that was not opened");
-    this.#await("smtp message", intake.finish(), (verdict) => this.#resume(this.#engine.answer(id, verdict)));
+    const cancel = this.#options.clock.after(VERDICT_MAX_MS, () => intake.abort());
+    this.#await("smtp message", intake.finish().finally(cancel), (verdict) =>
+      this.#resume(this.#engine.answer(id, verdict)),
+    );
   }
 
   /** The one way from a promise back: too late is ignored, a fault ends the connection. */

@@ -18,6 +18,8 @@ export const settingKeys = {
   shadowsocksEnabled: "__SS_ENABLED__",
   shadowsocksCipher: "__SS_CIPHER__",
   shadowsocksPassword: "__SS_PASSWORD__",
+  irohEnabled: "__IROH_ENABLED__",
+  irohUrl: "__IROH_RELAY_URL__",
   pushMode: "__PUSH_MODE__",
   pushEnabled: "__PUSH_ENABLED__",
 } as const;

@@ -5,6 +5,7 @@
  * - All or nothing: whatever fails before the syncs end unlinks every name and gives the UIDs up.
  * - File and directory syncs run beside each other, never in series (spike: latency is syncs in series).
  * - A file gets its name in new/ or cur/ only when all its bytes are written.
+ * - A disk that does not answer makes nobody wait longer than `LANDING_MAX_MS` (`Attempt`).
  */
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
@@ -14,8 +15,12 @@ import { unlinkQuietly } from "./marks.ts";
 import type { SpooledMessage } from "./spool.ts";
 import { StorageError } from "./store.ts";
 
+/** Peers send a message again when they wait a minute for its reply: the disk gets this much of it, ms. */
+export const LANDING_MAX_MS = 15_000;
 /** Names made before others get a turn (about a millisecond). */
 const CHUNK = 128;
+
+const TOO_LONG = "the disk took too long";
 
 /** One place for one message. */
 export interface Landing {
@@ -40,6 +45,68 @@ interface Drawn {
 }
 
 /**
+ * One try to land a message, which can be given up until the moment it becomes visible. Giving up takes its names away
+ * at once, so that neither this process nor, after a crash, the next one ever shows what the sender was told to send
+ * again; the syncs that hang go on over files without a name, and hold their descriptors and slot until they end.
+ */
+export class Attempt {
+  readonly #context: MaildirContext;
+  readonly #drawn: Drawn[] = [];
+  #state: "open" | "givenUp" | "landed" = "open";
+
+  constructor(context: MaildirContext) {
+    this.#context = context;
+  }
+
+  get drawn(): readonly Drawn[] {
+    return this.#drawn;
+  }
+
+  add(drawn: Drawn): void {
+    this.#drawn.push(drawn);
+  }
+
+  /** @throws {StorageError} when it was given up meanwhile */
+  check(): void {
+    if (this.#state === "givenUp") throw new StorageError("failed", TOO_LONG);
+  }
+
+  /** From here on it can't be given up. */
+  land(): void {
+    this.check();
+    this.#state = "landed";
+  }
+
+  /** Takes back all that was made. @returns false when that was done before, or is too late */
+  giveUp(): boolean {
+    if (this.#state !== "open") return false;
+    this.#state = "givenUp";
+    for (const { mailbox, arrival, first } of this.#drawn) {
+      unlinkQuietly(this.#context, mailbox.files.pathOf(first));
+      if (first.inNew !== arrival.inNew) unlinkQuietly(this.#context, mailbox.files.pathOf(arrival));
+      mailbox.giveUp(arrival.uid);
+    }
+    return true;
+  }
+}
+
+/**
+ * Runs `work` and gives its attempt up when it takes longer than `LANDING_MAX_MS` without having landed.
+ * @throws {StorageError} `failed` then, at once; `work` ends by itself later
+ */
+export function withinTime<T>(context: MaildirContext, work: (attempt: Attempt) => Promise<T>): Promise<T> {
+  const attempt = new Attempt(context);
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const cancel = context.clock.after(LANDING_MAX_MS, () => {
+    if (!attempt.giveUp()) return;
+    context.log.emit({ kind: "storageTrouble", what: `deliver: no sync within ${LANDING_MAX_MS} ms` });
+    reject(new StorageError("failed", TOO_LONG));
+  });
+  void work(attempt).then(resolve, reject).finally(cancel);
+  return promise;
+}
+
+/**
  * Lands a message in every place.
  * @returns the visible entries, in the order of `landings`
  * @throws {StorageError} after undoing everything
@@ -48,35 +115,34 @@ export async function land(
   context: MaildirContext,
   landings: readonly Landing[],
   syncBody: SyncBody,
+  attempt = new Attempt(context),
 ): Promise<IndexedMessage[]> {
-  const drawn: Drawn[] = [];
   try {
     for (const [index, landing] of landings.entries()) {
       if (index % CHUNK === CHUNK - 1) await new Promise((resolve) => setImmediate(resolve));
+      attempt.check();
       const { mailbox } = landing;
       const arrival = mailbox.draw(landing);
       // What is not durable yet stays in new/ until it is: there, and only there, a crash's leftovers are swept.
       const first = syncBody === undefined ? arrival : { ...arrival, inNew: true };
-      drawn.push({ mailbox, arrival, first });
+      attempt.add({ mailbox, arrival, first });
       landing.place(mailbox.files.pathOf(first));
     }
-    await syncAll(context, drawn, syncBody);
-    for (const { mailbox, arrival, first } of drawn) {
+    await syncAll(context, attempt.drawn, syncBody);
+    attempt.check();
+    for (const { mailbox, arrival, first } of attempt.drawn) {
       if (first.inNew !== arrival.inNew) mailbox.files.rename(first, arrival.flags);
     }
-    if (drawn.some(({ mailbox }) => mailbox.isGone)) {
+    if (attempt.drawn.some(({ mailbox }) => mailbox.isGone)) {
       throw new StorageError("failed", "mailbox was deleted during delivery");
     }
+    attempt.land();
   } catch (error) {
-    for (const { mailbox, arrival, first } of drawn) {
-      unlinkQuietly(context, mailbox.files.pathOf(first));
-      if (first.inNew !== arrival.inNew) unlinkQuietly(context, mailbox.files.pathOf(arrival));
-      mailbox.giveUp(arrival.uid);
-    }
+    attempt.giveUp();
     throw asStorageError(error, "deliver", context.log);
   }
   const entries: IndexedMessage[] = [];
-  const welcomed = drawn.map(({ mailbox, arrival }, index) =>
+  const welcomed = attempt.drawn.map(({ mailbox, arrival }, index) =>
     mailbox.welcome(arrival, landings[index]?.header),
   );
   // All are let in before any is waited for: lower UIDs on their way may hold some back.
@@ -89,9 +155,11 @@ export async function landMessage(
   context: MaildirContext,
   message: SpooledMessage,
   places: readonly Omit<Landing, "place" | "size" | "header">[],
+  attempt: Attempt,
 ): Promise<IndexedMessage[]> {
   await context.deliverySlots.take();
   try {
+    attempt.check();
     const { body } = message;
     const source = body instanceof Uint8Array ? new ScratchFile(context, body) : body;
     const landings = places.map((place, index) => ({
@@ -106,7 +174,7 @@ export async function landMessage(
     if (source instanceof ScratchFile) {
       try {
         source.fill();
-        return await land(context, landings, () => syncFile(context, source.fd));
+        return await land(context, landings, () => syncFile(context, source.fd), attempt);
       } catch (error) {
         throw asStorageError(error, "deliver", context.log);
       } finally {
@@ -115,7 +183,7 @@ export async function landMessage(
     }
     source.hold();
     try {
-      return await land(context, landings, () => syncFile(context, source.fd));
+      return await land(context, landings, () => syncFile(context, source.fd), attempt);
     } finally {
       source.unhold();
     }

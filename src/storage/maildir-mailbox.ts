@@ -7,7 +7,7 @@ import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import type { Keywords } from "./keywords.ts";
 import { loadMessages } from "./load.ts";
-import { type Landing, land, landMessage } from "./landing.ts";
+import { type Landing, land, landMessage, withinTime } from "./landing.ts";
 import { MailboxFiles } from "./mailbox-files.ts";
 import { type Arrival, type IndexedMessage, MailboxIndex } from "./mailbox-index.ts";
 import type { UidMarks } from "./marks.ts";
@@ -145,14 +145,17 @@ export class MaildirMailbox implements Mailbox, Places {
   }
 
   async append(message: SealedMessage, options: AppendOptions): Promise<MessageInfo> {
-    return await this.#work("append", async () => {
-      if (!(message instanceof SpooledMessage)) throw new Error("message of another store");
-      const internalDateMs = options.internalDateMs ?? this.#context.clock.nowMs();
-      const flags = (options.flags & ((1 << KEYWORD_SHIFT) - 1)) | this.#masksOf(options.keywords);
-      const [entry] = await landMessage(this.#context, message, [{ mailbox: this, internalDateMs, flags }]);
-      if (entry === undefined) throw new Error("nothing landed");
-      return entry;
-    });
+    return await withinTime(this.#context, (attempt) =>
+      this.#work("append", async () => {
+        if (!(message instanceof SpooledMessage)) throw new Error("message of another store");
+        const internalDateMs = options.internalDateMs ?? this.#context.clock.nowMs();
+        const flags = (options.flags & ((1 << KEYWORD_SHIFT) - 1)) | this.#masksOf(options.keywords);
+        const places = [{ mailbox: this, internalDateMs, flags }];
+        const [entry] = await landMessage(this.#context, message, places, attempt);
+        if (entry === undefined) throw new Error("nothing landed");
+        return entry;
+      }),
+    );
   }
 
   async copy(uids: readonly number[], target: Mailbox): Promise<{ from: number[]; to: number[] }> {

@@ -17,7 +17,7 @@ import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import { diskFiles, type Files, isMissing } from "./files.ts";
 import { HeaderCache } from "./header-cache.ts";
-import { landMessage } from "./landing.ts";
+import { type Attempt, landMessage, withinTime } from "./landing.ts";
 import { sweepTorn } from "./load.ts";
 import { MaildirAccount } from "./maildir-account.ts";
 import type { MaildirMailbox } from "./maildir-mailbox.ts";
@@ -155,24 +155,29 @@ export class MaildirStore implements MailStore {
   async deliver(message: SealedMessage, targets: readonly DeliveryTarget[]): Promise<void> {
     this.#refuseWhenClosed();
     if (!(message instanceof SpooledMessage)) throw new Error("message of another store");
-    await this.#context.running.during(async () => {
-      // Refused before anything is made or awaited.
-      const wanted = targets.map(({ user, mailbox }) => ({ user, mailbox: normalMailboxName(mailbox) }));
-      const found = wanted.map((target) => this.#target(target));
-      const mailboxes = await allOf(found).catch((error: unknown) => {
-        // Removed while we waited for it: for the sender a fault that passes, not a target that is wrong.
-        if (error instanceof StorageError && error.fault === "nonexistent") {
-          throw new StorageError("failed", "account was removed during delivery", { cause: error });
-        }
-        throw error;
-      });
-      const internalDateMs = this.#context.clock.nowMs();
-      await landMessage(
-        this.#context,
-        message,
-        [...new Set(mailboxes)].map((mailbox) => ({ mailbox, internalDateMs, flags: 0 })),
-      );
+    await withinTime(this.#context, (attempt) =>
+      this.#context.running.during(() => this.#deliver(message, targets, attempt)),
+    );
+  }
+
+  async #deliver(
+    message: SpooledMessage,
+    targets: readonly DeliveryTarget[],
+    attempt: Attempt,
+  ): Promise<void> {
+    // Refused before anything is made or awaited.
+    const wanted = targets.map(({ user, mailbox }) => ({ user, mailbox: normalMailboxName(mailbox) }));
+    const found = wanted.map((target) => this.#target(target));
+    const mailboxes = await allOf(found).catch((error: unknown) => {
+      // Removed while we waited for it: for the sender a fault that passes, not a target that is wrong.
+      if (error instanceof StorageError && error.fault === "nonexistent") {
+        throw new StorageError("failed", "account was removed during delivery", { cause: error });
+      }
+      throw error;
     });
+    const internalDateMs = this.#context.clock.nowMs();
+    const places = [...new Set(mailboxes)].map((mailbox) => ({ mailbox, internalDateMs, flags: 0 }));
+    await landMessage(this.#context, message, places, attempt);
   }
 
   async account(user: Address): Promise<MailAccount> {

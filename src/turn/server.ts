@@ -6,6 +6,7 @@ import { randomFillSync } from "node:crypto";
 import type { ListenAddress } from "../config/config.ts";
 import type { CancelTimer, Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
+import type { Accept } from "../net/connection.ts";
 import { type ConnectionLimits, networkOf } from "../net/connection-limits.ts";
 import {
   lacksIpv6,
@@ -23,6 +24,7 @@ import { localAddresses, openUdp, relayHost, spreadWildcard } from "./sockets.ts
 
 /** Expired allocations keep their sockets at most this long; they let nothing through. */
 const TICK_MS = 5000;
+const FREE_PORT_TRIES = 16;
 const RANDOM_POOL_BYTES = 4096;
 /** Texts of IPv6 addresses that are remembered in canonical form. */
 const CANONICAL_MAX = 1024;
@@ -77,12 +79,7 @@ export class TurnServer implements FrontHost {
   async start(): Promise<void> {
     const { listen: plain, listenTls } = this.#parts;
     try {
-      for (const address of plain) await this.#open(address, (at) => this.#listenUdp(at));
-      for (const address of plain) {
-        // Port 0 takes one port for both, as clients expect.
-        const port = address.port === 0 ? (this.udpPort ?? 0) : address.port;
-        await this.#open({ ...address, port }, (at) => this.#listenTcp("turn", at));
-      }
+      for (const address of plain) await this.#open(address, (at) => this.#listenBoth(at));
       for (const address of listenTls) await this.#open(address, (at) => this.#listenTcp("turns", at));
     } catch (error) {
       await this.stop();
@@ -108,6 +105,9 @@ export class TurnServer implements FrontHost {
     this.#local = localAddresses();
     this.#engine.configure(settings);
   }
+
+  /** For listeners of others. */
+  readonly accept: Accept = (connection) => new TcpFront(this, connection);
 
   get udpPort(): number | undefined {
     return this.#clients[0]?.port;
@@ -180,6 +180,22 @@ export class TurnServer implements FrontHost {
     }
   }
 
+  /** The same port for UDP and TCP, as clients expect; where any will do, one that both can have. */
+  async #listenBoth(address: ListenAddress): Promise<void> {
+    for (let triesLeft = address.port === 0 ? FREE_PORT_TRIES : 1; ; triesLeft--) {
+      const before = this.#clients.length;
+      await this.#listenUdp(address);
+      const port = this.#clients[before]?.port ?? address.port;
+      try {
+        await this.#listenTcp("turn", { ...address, port });
+        return;
+      } catch (error) {
+        if (triesLeft <= 1) throw error;
+        for (const socket of this.#clients.splice(before)) closeUdp(socket);
+      }
+    }
+  }
+
   async #listenUdp(address: ListenAddress): Promise<void> {
     for (const { host, port } of spreadWildcard(address, this.#local)) {
       const front = new UdpFront(this);
@@ -206,7 +222,8 @@ export class TurnServer implements FrontHost {
       log,
       clock,
       proto: "turn",
-      accept: (connection) => new TcpFront(this, connection),
+      section: "[turn]",
+      accept: this.accept,
     });
     this.#listeners[name].push(listener);
   }

@@ -3,6 +3,7 @@ import type { ImapClient } from "../support/imap-client.ts";
 import { joinMail, pgpBody } from "../support/pgp-mail.ts";
 import type { Relay } from "../support/relay.ts";
 import {
+  cpuMs,
   type Figure,
   imapLogin,
   inParallel,
@@ -18,6 +19,8 @@ const CONNECTIONS = Number(process.env["BENCH_CONNECTIONS"] ?? 5_000);
 const COMPRESSED = Math.min(1_000, CONNECTIONS);
 const WOKEN = 100;
 const ROUNDS = 20;
+/** How long nothing happens while the CPU time is read; shorter than the time between keepalives. */
+const QUIET_MS = 10_000;
 /** The first fifth fills what earlier work left free in the heap; only the rest is weighed. */
 const UNWEIGHED_PART = 0.2;
 /** Accounts that the sleepers share: first logins are dear, and not the subject here. */
@@ -30,6 +33,7 @@ export const idle: Scenario = {
       const fresh = pssKb(relay.pid);
       const sleepers = await makeUsers(relay, "sleeper", SLEEPER_ACCOUNTS);
       const { clients, each } = await weigh(relay, sleepers, CONNECTIONS, false);
+      const quietMs = await restingCpuMs(relay);
       const woken = await wake(relay);
       for (const client of clients) client.close();
       return [
@@ -39,6 +43,12 @@ export const idle: Scenario = {
           value: each,
           unit: "kB",
           budget: { max: 12 },
+        },
+        {
+          name: `server CPU of ${CONNECTIONS} IDLE connections in 10 s`,
+          value: quietMs,
+          unit: "ms",
+          budget: { max: 200 },
         },
         {
           name: `wake ${WOKEN} of ${CONNECTIONS + WOKEN}, last push, p50`,
@@ -88,6 +98,13 @@ async function sleep(
     clients.push(imap);
   });
   return clients;
+}
+
+/** CPU that the relay takes while all sleep. */
+async function restingCpuMs(relay: Relay): Promise<number> {
+  const before = cpuMs(relay.pid);
+  await Bun.sleep(QUIET_MS);
+  return cpuMs(relay.pid) - before;
 }
 
 /** One message to a hundred sleepers, again and again. @returns milliseconds until the last had its EXISTS */

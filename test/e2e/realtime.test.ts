@@ -113,6 +113,7 @@ test.skipIf(skipped)(
       alice.rpc.leaveWebxdcRealtime(alice.id, app.alice),
       bob.rpc.leaveWebxdcRealtime(bob.id, app.bob),
     ]);
+    expect(cores.flatMap((core) => core.complaints)).toEqual([]);
     await Promise.all(cores.splice(0).map((core) => core.close()));
     expect((await relay.stop()).code).toBe(0);
     const counters = irohCounters(relay);

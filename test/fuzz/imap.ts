@@ -9,9 +9,10 @@ import { readFetchItems } from "../../src/imap/engine/fetch/items.ts";
 import { readSearchKeys } from "../../src/imap/engine/search/keys.ts";
 import { FakePeer, FakeWorld, MANY } from "../../src/imap/fake-peer.test-help.ts";
 import { fromLatin1 } from "../../src/core/bytes.ts";
+import { Random } from "./random.ts";
 
 /** Words that grammars turn on. */
-const DICTIONARY = [
+export const DICTIONARY = [
   ...'a1 b2 * + ( ) [ ] { } < > " \\ % , : . ~ NIL 0 1 4294967295 99999999999 1:* *:1 1,2,3 {3} {3+} {0+} {9999999+}'.split(
     " ",
   ),
@@ -39,10 +40,10 @@ const DICTIONARY = [
 export const imapFuzz: { name: string; run(seed: number): void } = {
   name: "imap",
   run(seed) {
-    const random = generator(seed);
+    const random = new Random(seed);
     const bytes = fromLatin1(makeStream(random));
     const whole = converse(bytes, () => bytes.length);
-    const cut = converse(bytes, () => 1 + Math.floor(random() * 12));
+    const cut = converse(bytes, () => 1 + random.below(12));
     if (whole !== cut) throw new Error(`answers depend on the cuts: ${JSON.stringify({ whole, cut })}`);
     parseAll(fromLatin1(makeStream(random)));
   },
@@ -78,20 +79,7 @@ function parseAll(bytes: Uint8Array): void {
 }
 
 /** A stream of words that grammars turn on. */
-export function makeStream(random: () => number): string {
-  const words = Array.from({ length: 1 + Math.floor(random() * 60) }, () => {
-    return DICTIONARY[Math.floor(random() * DICTIONARY.length)] ?? "";
-  });
+export function makeStream(random: Random): string {
+  const words = Array.from({ length: 1 + random.below(60) }, () => random.pick(DICTIONARY));
   return words.join("");
-}
-
-/** mulberry32: small, and the same everywhere. */
-export function generator(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

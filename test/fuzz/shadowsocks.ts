@@ -9,7 +9,7 @@ import { ReplayFilter } from "../../src/shadowsocks/engine/replay.ts";
 import { RequestReader, type SessionParts } from "../../src/shadowsocks/engine/request.ts";
 import { ResponseWriter } from "../../src/shadowsocks/engine/response.ts";
 import { primitives } from "../../src/shadowsocks/primitives.ts";
-import { generator } from "./imap.ts";
+import { generator } from "./random.ts";
 
 const TIMES = { nowMs: 1_790_000_000_000, monotonicMs: 1_000 };
 const PAYLOAD_MAX_BYTES = 3_000;

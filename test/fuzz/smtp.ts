@@ -9,6 +9,7 @@ import type { Verdict } from "../../src/core/verdict.ts";
 import type { Effect, SmtpMode } from "../../src/smtp/engine/effects.ts";
 import { SmtpEngine } from "../../src/smtp/engine/engine.ts";
 import { FakeDoor } from "../talks/smtp/fakes.ts";
+import { cut, mutate, Random, talkSeeds } from "./random.ts";
 
 /** Words that lead deep into the state machine. */
 const WORDS: readonly string[] = [
@@ -87,7 +88,14 @@ class Peer {
     this.#door.messageMaxBytes = 60;
     this.#patience = patience;
     const secure = mode === "submissions";
-    this.#engine = new SmtpEngine({ mode, hostname: "h", secure, tlsAvailable: true, limits: this.#door });
+    this.#engine = new SmtpEngine({
+      mode,
+      hostname: "h",
+      secure,
+      tlsAvailable: true,
+      tlsRequired: false,
+      limits: this.#door,
+    });
     this.#run(this.#engine.greet());
   }
 
@@ -193,7 +201,10 @@ function login(username: string, password: string) {
     : ({ ok: false, why: "badCredentials" } as const);
 }
 
+const seeds = talkSeeds("smtp");
+
 function makeStream(random: Random, mode: SmtpMode): Uint8Array {
+  if (random.below(3) === 0) return mutate(random.pick(seeds), random, WORDS, 2 * MUTATIONS_MAX);
   const opening =
     mode === "submissions" ? "EHLO x\r\nAUTH PLAIN AGFAcmVsYXkudGVzdABzZWNyZXQ=\r\n" : "EHLO x\r\n";
   const words = Array.from({ length: random.below(WORDS_MAX) }, () => random.pick(WORDS));
@@ -202,40 +213,4 @@ function makeStream(random: Random, mode: SmtpMode): Uint8Array {
     bytes[random.below(bytes.length)] = random.pick([0, 10, 13, 32, 46, 60, 62, 128 + random.below(128)]);
   }
   return bytes;
-}
-
-function cut(stream: Uint8Array, random: Random): Uint8Array[] {
-  const pieces: Uint8Array[] = [];
-  const stepMax = random.pick([1, 3, 30, 300]);
-  for (let at = 0; at < stream.length; ) {
-    const end = at + 1 + random.below(stepMax);
-    pieces.push(stream.subarray(at, end));
-    at = end;
-  }
-  return pieces;
-}
-
-/** mulberry32: small, and the same everywhere. */
-class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  /** A whole number from 0 to below `bound`. */
-  below(bound: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = this.#state;
-    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
-  }
-
-  /** @throws {Error} when there is nothing to pick from */
-  pick<T>(from: readonly T[]): T {
-    const picked = from[this.below(from.length)];
-    if (picked === undefined) throw new Error("nothing to pick from");
-    return picked;
-  }
 }

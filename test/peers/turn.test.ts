@@ -4,10 +4,14 @@
  * the entry in METADATA.
  */
 import { createHmac } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync, statSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join, resolve } from "node:path";
+import { connect } from "node:tls";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { methods } from "../../src/turn/engine/stun.ts";
+import { readAnswer, request } from "../../src/turn/turn-client.test-help.ts";
 import { Core } from "../support/delta-chat.ts";
 import { Relay } from "../support/relay.ts";
 import { isMissing, runTool } from "../support/tools.ts";
@@ -90,6 +94,21 @@ describe.skipIf(isMissing("turnutils_uclient"))("coturn's clients (needs the pac
       expect(output).not.toMatch(/tot_recv_msgs=[1-9]/);
     }
   });
+});
+
+test("on port 443 clients that name `stun.turn` reach TURN (RFC 7443)", async () => {
+  const socket = connect({
+    host: "127.0.0.1",
+    port: strict.ports.https,
+    ALPNProtocols: ["stun.turn"],
+    rejectUnauthorized: false,
+  });
+  await once(socket, "secureConnect");
+  expect(socket.alpnProtocol).toBe("stun.turn");
+  socket.write(request(methods.binding));
+  const [bytes] = (await once(socket, "data")) as [Buffer];
+  expect(readAnswer(bytes).mapped).toEqual({ address: "127.0.0.1", port: socket.localPort ?? 0 });
+  socket.destroy();
 });
 
 const webrtcMissing =

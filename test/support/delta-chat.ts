@@ -274,7 +274,6 @@ export async function secureJoin(inviter: Profile, joiner: Profile): Promise<voi
 
 /** Warnings of the core that do not concern the relay, each with its reason. */
 const harmless: readonly [pattern: RegExp, reason: string][] = [
-  [/iroh|gossip/i, "no realtime relay is announced to these clients"],
   [/TURN|ICE server|stun:/i, "no TURN server is announced, and the fallback's name does not resolve offline"],
 ];
 

@@ -121,7 +121,7 @@ export class IrohClient {
   }
 
   get isLegacy(): boolean {
-    return this.family === "legacy" || this.family === "legacy-websocket";
+    return isLegacy(this.family);
   }
 
   get frames(): { send: number; receive: number; peerGone: number; ping: number; pong: number } {
@@ -169,11 +169,7 @@ export class IrohClient {
   }
 
   encode(type: number, body: Uint8Array): Buffer {
-    if (this.family !== "legacy") return webSocketFrame(2, Buffer.concat([Buffer.of(type), body]));
-    const header = Buffer.alloc(5);
-    header[0] = type;
-    header.writeUInt32BE(body.length, 1);
-    return Buffer.concat([header, body]);
+    return encodeFrame(this.family, type, body);
   }
 
   /** The next frame; a server's ping is answered on the way. @throws {Error} when the connection ends */
@@ -218,6 +214,19 @@ export class IrohClient {
     else if (length === 127) length = Number((await this.link.bytes(8)).readBigUInt64BE(0));
     return { opcode: first & 0x0f, payload: await this.link.bytes(length) };
   }
+}
+
+/** A frame as clients of the family send it. */
+export function encodeFrame(family: IrohFamily, type: number, body: Uint8Array): Buffer {
+  if (family !== "legacy") return webSocketFrame(2, Buffer.concat([Buffer.of(type), body]));
+  const header = Buffer.alloc(5);
+  header[0] = type;
+  header.writeUInt32BE(body.length, 1);
+  return Buffer.concat([header, body]);
+}
+
+export function isLegacy(family: IrohFamily): boolean {
+  return family === "legacy" || family === "legacy-websocket";
 }
 
 /** A masked frame, as clients send it. */

@@ -11,8 +11,6 @@ import type { ReadableSubprocess } from "bun";
 const READY_TIMEOUT_MS = 15_000;
 /** The product's promise is 10 s. */
 const STOP_TIMEOUT_MS = 15_000;
-/** As in the default of `turn.relay_port_min`. */
-const RELAYED_PORT_MIN = 49_152;
 const root = resolve(import.meta.dir, "../..");
 
 export const listenerNames = ["smtp", "submission", "submissions", "imap", "imaps", "http", "https"] as const;
@@ -232,8 +230,8 @@ export class Relay {
       listen,
       tls: { mode: "self-signed" },
       storage: { fsync: "always" },
-      // A port that the system chose may lie among those for relaying, where none may be asked for by number.
-      turn: { listen: [`127.0.0.1:${this.turnPort < RELAYED_PORT_MIN ? this.turnPort : 0}`] },
+      // Ports of the listener come from the upper range; what is relayed stays below it.
+      turn: { listen: [`127.0.0.1:${this.turnPort}`], relay_port_min: 20_000, relay_port_max: 29_999 },
       shadowsocks: { listen: [`127.0.0.1:${this.shadowsocksPort}`] },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },

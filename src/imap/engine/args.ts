@@ -47,11 +47,16 @@ export class Args {
 
   /** Takes `text` if it stands here, letters compared without case. */
   take(text: string): boolean {
-    if (!this.ok) return false;
-    const here = this.#text().substr(this.#at, text.length);
-    if (here !== text && here.toUpperCase() !== text.toUpperCase()) return false;
+    if (!this.stands(text)) return false;
     this.#at += text.length;
     return true;
+  }
+
+  /** As `take`, but leaves it. */
+  stands(text: string): boolean {
+    if (!this.ok) return false;
+    const here = this.#text().substr(this.#at, text.length);
+    return here === text || here.toUpperCase() === text.toUpperCase();
   }
 
   expect(text: string): void {

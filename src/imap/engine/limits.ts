@@ -17,6 +17,8 @@ export const SKIPPED_LITERAL_MAX_BYTES = 4 * 1024 ** 3;
 export const PIPELINE_MAX_BYTES = 256 * 1024;
 /** Output that waits for the peer; above it no further command is begun, no further body is read. */
 export const OUTPUT_HIGH_BYTES = 256 * 1024;
+/** Inside a large body: one slice and this wait for a peer that does not read, and the kernel has more to send meanwhile. */
+export const BODY_HIGH_BYTES = 32 * 1024;
 /** A wall against deep nesting in lists and search keys. */
 export const NESTING_MAX = 32;
 /** Ranges of one sequence set. */

@@ -5,6 +5,11 @@ import { parseSequenceSet, type SequenceSet } from "./sequence-set.ts";
 /** A blank and a sequence set; whether it names UIDs is for the command to know. */
 export function readSet(args: Args): SequenceSet {
   args.space();
+  return readMessageSet(args);
+}
+
+/** A sequence set, or `$`. */
+export function readMessageSet(args: Args): SequenceSet {
   const set = parseSequenceSet(args.sequence());
   if (set === undefined) args.fail("bad message set");
   return set ?? [];

@@ -5,7 +5,7 @@
  */
 import { KEYWORD_SHIFT, type Mailbox, type MessageInfo } from "../../storage/store.ts";
 import { formatFlags, SYSTEM_FLAGS } from "./flags.ts";
-import { formatSet, resolveSet, type SequenceSet } from "./sequence-set.ts";
+import { formatSet, resolveSet, SAVED, type SequenceSet } from "./sequence-set.ts";
 
 const NONE = new Uint32Array(0);
 
@@ -27,6 +27,8 @@ export class Selected {
   /** Flag changes up to here are announced. */
   #modseq = 0;
   #keywordCount = 0;
+  /** UIDs that the last SEARCH with SAVE found, ascending; some may be gone. */
+  saved: readonly number[] = [];
   /** Changes that the client made itself and knows: UID to mod-sequence. Until the next news. */
   #own: Map<number, number> | undefined;
 
@@ -60,6 +62,7 @@ export class Selected {
 
   /** The UIDs that a set names, ascending; gone messages included. @returns undefined if a sequence number is too high */
   resolve(set: SequenceSet, byUid: boolean): number[] | undefined {
+    if (set === SAVED) return this.saved.filter((uid) => this.sequenceOf(uid) > 0);
     const found: number[] = [];
     if (byUid) {
       for (const { from, to } of resolveSet(set, this.highestUid)) {

@@ -6,8 +6,12 @@ const STAR = Number.POSITIVE_INFINITY;
 
 export type SequenceSet = readonly { readonly from: number; readonly to: number }[];
 
-/** Parses `1:3,7,*`. @returns undefined on bad syntax, zero, numbers above 2^32-1, or too many ranges */
+/** `$`: what the last SEARCH with SAVE found (RFC 9051 §6.4.4.1). Known by identity; it has no ranges of its own. */
+export const SAVED: SequenceSet = [];
+
+/** Parses `1:3,7,*` or `$`. @returns undefined on bad syntax, zero, numbers above 2^32-1, or too many ranges */
 export function parseSequenceSet(text: string): SequenceSet | undefined {
+  if (text === "$") return SAVED;
   const pieces = text.split(",");
   if (pieces.length > SET_RANGES_MAX) return undefined;
   const ranges: { from: number; to: number }[] = [];

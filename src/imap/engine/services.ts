@@ -27,6 +27,8 @@ export interface ImapSettings {
 
 /** RFC 5464 annotations. Names are lower case; `mailbox` is "" for the server. Values are UTF-8 text. */
 export interface MetadataSource {
+  /** All entries there may be, with a value or not: what DEPTH looks through. */
+  entries(mailbox: string): readonly string[];
   get(user: Address, mailbox: string, entry: string): string | undefined | Promise<string | undefined>;
   /** @param value undefined removes the entry. @returns false when the entry can't be set */
   set(user: Address, mailbox: string, entry: string, value: string | undefined): boolean | Promise<boolean>;

@@ -73,10 +73,13 @@ export class Session {
     this.transport.write(this.codec === undefined ? bytes : this.codec.deflate(bytes));
   }
 
-  /** Resolves at once when the peer keeps up, else when it has read all; when the connection closes in any case. */
-  async roomToWrite(): Promise<void> {
+  /**
+   * Resolves at once when the peer keeps up, else when it has read all; when the connection closes in any case.
+   * @param highBytes what may wait for the peer all the same
+   */
+  async roomToWrite(highBytes = OUTPUT_HIGH_BYTES): Promise<void> {
     this.flush();
-    if (this.closed || this.transport.queuedBytes <= OUTPUT_HIGH_BYTES) return;
+    if (this.closed || this.transport.queuedBytes <= highBytes) return;
     await new Promise<void>((resolve) => {
       this.#drainWaiter = resolve;
     });
@@ -96,6 +99,7 @@ export class Session {
       shown: this.settings.capabilities,
       push: this.settings.push,
       compress: this.settings.compress && this.codec === undefined,
+      messageMaxBytes: this.settings.messageMaxBytes,
     });
   }
 

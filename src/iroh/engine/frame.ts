@@ -69,14 +69,20 @@ export class Gathering {
     this.#wantedEnd += bytes;
   }
 
-  /** Copies from `bytes[at…]` what is wanted and there. @returns where in the block the copied bytes are */
-  add(bytes: Uint8Array, at: number): { from: number; to: number } {
+  /** Copies from `bytes[at…]` what is wanted and there. @returns how many bytes that was */
+  add(bytes: Uint8Array, at: number): number {
     const count = Math.min(this.missing, bytes.length - at);
     const from = this.#end;
     this.#end += count;
     if (this.#end > this.#space.length) this.#grow();
-    this.#space.set(bytes.subarray(at, at + count), from);
-    return { from, to: this.#end };
+    const all = at === 0 && count === bytes.length;
+    this.#space.set(all ? bytes : bytes.subarray(at, at + count), from);
+    return count;
+  }
+
+  /** Where the next byte goes in `space`. */
+  get end(): number {
+    return this.#end;
   }
 
   /** The block as it stands, to look at or change in place. */
@@ -102,7 +108,7 @@ export class Gathering {
     // All here already: the exact size, without a second copy.
     const size = this.#end === this.#wantedEnd ? this.#end : Math.min(this.#wantedEnd, atOnce);
     const grown = new Uint8Array(size);
-    grown.set(this.#space);
+    if (this.#space.length > 0) grown.set(this.#space);
     this.#space = grown;
   }
 }

@@ -80,7 +80,7 @@ const SMALL_ORDER = [
   `ee${"ff".repeat(30)}7f`,
 ].map((hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
 
-export function hasSmallOrder(point: Uint8Array): boolean {
+function hasSmallOrder(point: Uint8Array): boolean {
   const last = KEY_BYTES - 1;
   const unsigned = (byte: number, i: number) => (i === last ? byte & 0x7f : byte);
   return SMALL_ORDER.some((known) => known.every((byte, i) => byte === unsigned(point[i] ?? 0, i)));

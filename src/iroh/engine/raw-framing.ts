@@ -49,8 +49,7 @@ export class RawFraming implements Framing {
 
   #gather(bytes: Uint8Array, at: number): number {
     if (at >= bytes.length || this.#gathering.missing === 0) return at;
-    const { from, to } = this.#gathering.add(bytes, at);
-    return at + to - from;
+    return at + this.#gathering.add(bytes, at);
   }
 
   seal(frame: Frame): Uint8Array {

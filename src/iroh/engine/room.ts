@@ -102,7 +102,8 @@ export class Room {
       if (this.#other?.has(to) === true) this.#counters.droppedOtherFamily++;
       return;
     }
-    this.#remember(from.id, to);
+    // The receiver's own string: one made for each packet would be kept.
+    this.#remember(from.id, receiver.active.id);
     receiver.active.deliver(frame, nowMs);
   }
 

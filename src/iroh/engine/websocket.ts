@@ -17,6 +17,8 @@ const CONTROL_MAX_BYTES = 125;
 /** Two bytes, eight of length, four of mask. */
 const HEADER_MAX_BYTES = 14;
 const FIN = 0x80;
+/** Below it, a view of words costs more than it saves. */
+const WORDS_FROM_BYTES = 128;
 /** RFC 6455 §7.4.1. */
 const closeCodes = { goingAway: 1001, protocolError: 1002 } as const;
 
@@ -46,9 +48,9 @@ export class WebSocketFraming implements Framing {
         const fault = this.#begin(sink);
         if (fault !== undefined) return fault;
       }
-      const end = Math.min(bytes.length, at + this.#left);
-      if (end > at) this.#take(bytes.subarray(at, end));
-      at = end;
+      const count = Math.min(bytes.length - at, this.#left);
+      if (count > 0) this.#take(bytes, at, count);
+      at += count;
       if (this.#left > 0) return undefined;
       this.#inPayload = false;
       this.#headerBytes = 0;
@@ -95,13 +97,15 @@ export class WebSocketFraming implements Framing {
     return undefined;
   }
 
-  #take(bytes: Uint8Array): void {
-    this.#left -= bytes.length;
+  #take(bytes: Uint8Array, at: number, count: number): void {
+    this.#left -= count;
     const target = this.#opcode >= OP_CLOSE ? this.#control : this.#gathering;
     if (target === this.#gathering && this.#message === "text") return;
-    const { from, to } = target.add(bytes, 0);
-    unmask(target.space, from, to, this.#mask, this.#phase);
-    this.#phase = (this.#phase + bytes.length) & 3;
+    const from = target.end;
+    // No more than this frame's bytes were wanted.
+    target.add(bytes, at);
+    unmask(target.space, from, target.end, this.#mask, this.#phase);
+    this.#phase = (this.#phase + count) & 3;
   }
 
   #frameDone(sink: FrameSink): "go on" | "stop" | (string & {}) {
@@ -181,26 +185,27 @@ function controlFrame(opcode: number, payload: Uint8Array): Uint8Array {
 }
 
 /**
- * Takes the mask off `bytes[from…to)` (RFC 6455 §5.3), four bytes at a time where they are aligned.
+ * Takes the mask off `bytes[from…to)` (RFC 6455 §5.3), four bytes at a time where there are enough of them.
  * @param phase which byte of the mask is first
  */
-export function unmask(bytes: Uint8Array, from: number, to: number, mask: Uint8Array, phase: number): void {
-  let at = from;
-  let turn = phase;
-  const single = (until: number) => {
-    for (; at < until; at++) {
-      bytes[at] = (bytes[at] ?? 0) ^ (mask[turn] ?? 0);
-      turn = (turn + 1) & 3;
-    }
-  };
-  single(Math.min(to, at + ((4 - ((bytes.byteOffset + at) & 3)) & 3)));
-  const words = (to - at) >> 2;
-  if (words > 0) {
-    const turned = Uint8Array.from([0, 1, 2, 3], (i) => mask[(turn + i) & 3] ?? 0);
-    const [word = 0] = new Uint32Array(turned.buffer);
-    const view = new Uint32Array(bytes.buffer, bytes.byteOffset + at, words);
-    for (let i = 0; i < words; i++) view[i] = (view[i] ?? 0) ^ word;
-    at += words * 4;
+function unmask(bytes: Uint8Array, from: number, to: number, mask: Uint8Array, phase: number): void {
+  if (to - from < WORDS_FROM_BYTES) {
+    unmaskSingly(bytes, from, to, mask, phase);
+    return;
   }
-  single(to);
+  const aligned = from + ((4 - ((bytes.byteOffset + from) & 3)) & 3);
+  unmaskSingly(bytes, from, aligned, mask, phase);
+  const turn = phase + aligned - from;
+  const at = (i: number) => mask[(turn + i) & 3] ?? 0;
+  // Little-endian, as every machine is that Bun runs on.
+  const word = at(0) | (at(1) << 8) | (at(2) << 16) | (at(3) << 24);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + aligned, (to - aligned) >> 2);
+  for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ word;
+  unmaskSingly(bytes, aligned + words.length * 4, to, mask, turn);
+}
+
+function unmaskSingly(bytes: Uint8Array, from: number, to: number, mask: Uint8Array, phase: number): void {
+  for (let at = from, turn = phase; at < to; at++, turn++) {
+    bytes[at] = (bytes[at] ?? 0) ^ (mask[turn & 3] ?? 0);
+  }
 }

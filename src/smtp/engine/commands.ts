@@ -111,6 +111,7 @@ function mayLogIn(session: Session): boolean {
 function mail(session: Session, args: string): Next {
   if (!session.greeted) return fault("helloFirst");
   if (session.transaction !== undefined) return fault("badSequence");
+  if (session.options.tlsRequired && mayStartTls(session)) return fault("tlsFirst");
   if (isSubmission(session) && session.user === null) {
     return session.secure ? { do: "refuse", why: "authRequired" } : fault("tlsFirst");
   }

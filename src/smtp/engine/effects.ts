@@ -48,6 +48,8 @@ export interface SmtpEngineOptions {
   readonly secure: boolean;
   /** True when STARTTLS can be offered. */
   readonly tlsAvailable: boolean;
+  /** Port 25: no mail in clear, as peers among chatmail relays have it; only where STARTTLS can be offered. */
+  readonly tlsRequired: boolean;
   /** Live limits: the mail door. */
   readonly limits: { readonly messageMaxBytes: number; readonly recipientsMax: number };
 }

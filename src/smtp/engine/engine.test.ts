@@ -11,7 +11,14 @@ const limits = { messageMaxBytes: 1000, recipientsMax: 3 };
 
 /** An engine whose questions are all answered well at once. */
 function converse(mode: SmtpMode = "smtp", secure = false) {
-  const engine = new SmtpEngine({ mode, hostname: "h", secure, tlsAvailable: true, limits });
+  const engine = new SmtpEngine({
+    mode,
+    hostname: "h",
+    secure,
+    tlsAvailable: true,
+    tlsRequired: false,
+    limits,
+  });
   const effects: Effect[] = [...engine.greet()];
   const feed = (input: string | Uint8Array): void => {
     let batch = engine.feed(typeof input === "string" ? fromLatin1(input) : input);

@@ -12,7 +12,13 @@ import { type Next, runCommand } from "./commands.ts";
 import type { CloseReason, Effect, SmtpEngineOptions } from "./effects.ts";
 import { HeldInput } from "./held-input.ts";
 import { IncomingMessage } from "./incoming-message.ts";
-import { BAD_COMMANDS_MAX, BODY_DRAIN_MAX_BYTES, IDLE_COMMANDS_MAX, LOGIN_FAILURES_MAX } from "./limits.ts";
+import {
+  BAD_COMMANDS_MAX,
+  BODY_DRAIN_MAX_BYTES,
+  IDLE_COMMANDS_MAX,
+  LOGIN_FAILURES_MAX,
+  REFUSED_RECIPIENTS_MAX,
+} from "./limits.ts";
 import { type Line, LineReader } from "./line-reader.ts";
 import { refusalReply, type Reply, replies } from "./replies.ts";
 import { continueSasl, type SaslExchange, type SaslStep } from "./sasl.ts";
@@ -90,6 +96,7 @@ export class SmtpEngine {
       case "recipient":
         if (this.#session.transaction === undefined) throw new Error("a recipient without a transaction");
         this.#takeRecipient(this.#session.transaction, question.recipient, verdict);
+        this.#limitRefusals();
         break;
       case "message":
         this.#endTransaction(verdict);
@@ -253,6 +260,18 @@ export class SmtpEngine {
       this.#takeNext(runCommand(this.#session, line.text));
     }
     if (this.#session.idleCommands > IDLE_COMMANDS_MAX) this.#hangUp("tooManyErrors", "tooManyErrors");
+    this.#limitRefusals();
+  }
+
+  /** Only for good: who must come again, or has too many recipients, is trying nothing out. */
+  #countRefusal(why: Refusal): void {
+    if (refusals[why][0] >= 500) this.#session.refusedRecipients++;
+  }
+
+  /** Who is logged in has a name to lose, and groups with a thousand members. */
+  #limitRefusals(): void {
+    if (this.#session.user !== null || this.#session.refusedRecipients < REFUSED_RECIPIENTS_MAX) return;
+    this.#hangUp("tooManyErrors", "tooManyErrors");
   }
 
   #fault(reply: Reply): void {
@@ -269,6 +288,7 @@ export class SmtpEngine {
         return this.#fault(next.reply);
       case "refuse":
         if (next.why === "authRequired") this.#session.badCommands++;
+        if (next.why === "recipientSyntax") this.#countRefusal(next.why);
         return this.#refuse(next.why);
       case "askSender":
         return this.#askSender(next.sender, next.utf8);
@@ -320,6 +340,7 @@ export class SmtpEngine {
         return this.#reply("recipientOk");
       case "refuse":
         transaction.anyRefused = true;
+        this.#countRefusal(verdict.why);
         return this.#refuse(verdict.why);
     }
   }

@@ -13,6 +13,8 @@ export const BODY_DRAIN_MAX_BYTES = 256 * 1024 * 1024;
 
 /** Commands that fail for their form or order; then 421. */
 export const BAD_COMMANDS_MAX = 20;
+/** Recipients refused on one connection without a login; then 421. Such a peer is trying names out, or relays. */
+export const REFUSED_RECIPIENTS_MAX = 100;
 /** Commands that move nothing forward (NOOP, RSET, VRFY, EHLO, HELP) since the last accepted message; then 421. */
 export const IDLE_COMMANDS_MAX = 200;
 /** Failed logins on one connection; then 421. */
@@ -31,6 +33,12 @@ export const BODY_IDLE_MAX_MS = 10 * 60_000;
 export const PRELUDE_MAX_MS = 5 * 60_000;
 /** A whole message: 30 MiB at 64 kbit/s. */
 export const BODY_TOTAL_MAX_MS = 70 * 60_000;
+/**
+ * A verdict that is not there after this is given up, if it still can be: 451, and the peer comes again. Senders wait
+ * a minute for the reply and then send again; storage, once it writes, takes 15 s at most for a message and as much
+ * for a report about it (storage/landing.ts).
+ */
+export const VERDICT_MAX_MS = 20_000;
 /** A failed login is answered after this, times the failures so far on the connection. */
 export const LOGIN_DELAY_STEP_MS = 1000;
 export const LOGIN_DELAY_MAX_MS = 5000;

@@ -29,6 +29,8 @@ export interface Session {
   /** Commands since the last accepted message that moved nothing forward. */
   idleCommands: number;
   loginFailures: number;
+  /** Refused for good on this connection, all transactions together. */
+  refusedRecipients: number;
 }
 
 export function newSession(options: SmtpEngineOptions): Session {
@@ -41,6 +43,7 @@ export function newSession(options: SmtpEngineOptions): Session {
     badCommands: 0,
     idleCommands: 0,
     loginFailures: 0,
+    refusedRecipients: 0,
   };
 }
 

@@ -26,8 +26,8 @@ export class FakeDoor implements MailDoor {
   readonly taken: TakenMessage[] = [];
   /** Messages that were begun and given up. */
   abortedCount = 0;
-  /** While true, verdicts wait for `release`. */
-  #isHeld = false;
+  /** While set, verdicts wait for `release`; those whose delivery has not begun can be given up. */
+  #held: "free" | "beforeDelivery" | "delivering" = "free";
   #waiting: (() => void)[] = [];
 
   judgeSender(who: SubmitterFacts, sender: Address | null): Verdict {
@@ -44,6 +44,7 @@ export class FakeDoor implements MailDoor {
 
   open(envelope: Envelope): Intake {
     const chunks: Uint8Array[] = [];
+    let giveUp = (): void => {};
     return {
       // The chunk is borrowed.
       write: (chunk) => void chunks.push(new Uint8Array(chunk)),
@@ -51,20 +52,28 @@ export class FakeDoor implements MailDoor {
         const message = { envelope, text: toLatin1(concat(chunks)) };
         return new Promise((resolve) => {
           const judge = (): void => resolve(this.#judge(message));
-          if (this.#isHeld) this.#waiting.push(judge);
-          else judge();
+          if (this.#held === "free") judge();
+          else this.#waiting.push(judge);
+          if (this.#held !== "beforeDelivery") return;
+          giveUp = () => {
+            this.#waiting = this.#waiting.filter((waiting) => waiting !== judge);
+            resolve(refuse("storageFailed"));
+          };
         });
       },
-      abort: () => void this.abortedCount++,
+      abort: () => {
+        this.abortedCount++;
+        giveUp();
+      },
     };
   }
 
-  hold(): void {
-    this.#isHeld = true;
+  hold(where: "beforeDelivery" | "delivering"): void {
+    this.#held = where;
   }
 
   release(): void {
-    this.#isHeld = false;
+    this.#held = "free";
     for (const judge of this.#waiting.splice(0)) judge();
   }
 

@@ -3,6 +3,7 @@
  *
  *     @ mode smtp|submission|submissions     `smtp` unless said
  *     @ user alice@relay.test secret         someone who can log in
+ *     @ require-tls                          no mail in clear
  *     @ no-tls                               STARTTLS cannot be offered
  *     @ limit messageMaxBytes|recipientsMax N
  *
@@ -13,7 +14,8 @@
  *     @ body "text"                          of the last of them; escapes as in C|
  *     @ aborted N                            so many messages were begun and given up
  *     @ counted label N                      so often this event was logged
- *     @ hold / @ release                     verdicts wait / are given
+ *     @ hold / @ release                     verdicts wait, their mail being delivered / are given
+ *     @ hold before-delivery                 they wait for something else, and can be given up
  *     @ shutdown                             the server stops
  *     @ gone                                 the peer goes away
  */
@@ -36,6 +38,7 @@ export class SmtpTalkTarget implements TalkTarget {
   readonly #clock = new ManualClock();
   #mode: SmtpMode = "smtp";
   #tlsAvailable = true;
+  #tlsRequired = false;
 
   constructor(setup: readonly Directive[]) {
     for (const directive of setup) this.#setUp(directive);
@@ -49,6 +52,7 @@ export class SmtpTalkTarget implements TalkTarget {
         log: this.log,
         clock: this.#clock,
         tlsAvailable: this.#tlsAvailable,
+        tlsRequired: () => this.#tlsRequired,
       }),
     );
   }
@@ -89,7 +93,7 @@ export class SmtpTalkTarget implements TalkTarget {
       case "counted":
         return expect(this.log.counts().get(first) ?? 0).toBe(Number(rest[0]));
       case "hold":
-        return this.door.hold();
+        return this.door.hold(first === "before-delivery" ? "beforeDelivery" : "delivering");
       case "release":
         return this.door.release();
       case "shutdown":
@@ -114,6 +118,7 @@ export class SmtpTalkTarget implements TalkTarget {
     if (name === "mode") this.#mode = first as SmtpMode;
     else if (name === "user") this.#auth.add(first, second);
     else if (name === "no-tls") this.#tlsAvailable = false;
+    else if (name === "require-tls") this.#tlsRequired = true;
     else if (name === "limit" && first === "messageMaxBytes") this.door.messageMaxBytes = Number(second);
     else if (name === "limit" && first === "recipientsMax") this.door.recipientsMax = Number(second);
     else throw new Error(`no such directive: ${name} ${first}`);

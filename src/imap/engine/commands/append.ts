@@ -113,8 +113,10 @@ function readArguments(args: Args): AppendArguments {
   return { mailbox, options, utf8 };
 }
 
+/** With the codes of SMTP, which users and their helpers know. */
 function refusal(why: Refusal): string {
-  const [smtp, , , text] = refusals[why];
+  const [smtp, enhanced, , words] = refusals[why];
+  const text = `${smtp} ${enhanced} ${words}`;
   switch (why) {
     case "mailboxFull":
       return `NO [OVERQUOTA] ${text}`;

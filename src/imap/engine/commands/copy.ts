@@ -42,7 +42,8 @@ async function transfer(session: Session, wanted: Wanted, byUid: boolean, moves:
     if (!moves) return `OK ${code} ${done}`;
     // RFC 6851 §4.3: before the EXPUNGEs, so that the client knows what became of the messages.
     session.send(`* OK ${code} Moved`);
-    return `OK ${done}`;
+    // RFC 7162 §3.1.9: as with EXPUNGE, the client's cache is complete up to here.
+    return session.condstore ? `OK [HIGHESTMODSEQ ${source.highestModseq}] ${done}` : `OK ${done}`;
   } finally {
     target.release();
   }

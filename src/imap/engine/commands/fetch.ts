@@ -63,7 +63,7 @@ async function run(session: Session, wanted: Wanted, byUid: boolean): Promise<Ou
   if (items.some((item) => item.kind === "plain" && item.name === "MODSEQ")) session.condstore = true;
   if (wanted.vanished && changedSince !== undefined)
     tellVanished(session, selected, wanted.set, changedSince);
-  if (items.some((item) => item.kind === "section" && !item.peek)) await markSeen(selected, items, uids);
+  if (items.some((item) => item.kind === "section" && !item.peek)) await markSeen(session, items, uids);
   await respondFetch(session, selected, uids, items);
   return "OK Fetch completed";
 }
@@ -80,7 +80,8 @@ function tellVanished(session: Session, { mailbox }: Selected, set: SequenceSet,
 }
 
 /** BODY[…] without PEEK sets \Seen, and the response says so (RFC 9051 §6.4.5). */
-async function markSeen(selected: Selected, items: FetchItem[], uids: readonly number[]): Promise<void> {
+async function markSeen(session: Session, items: FetchItem[], uids: readonly number[]): Promise<void> {
+  const selected = session.mailbox;
   if (selected.readOnly) return;
   const unseen = uids.filter((uid) => {
     const info = selected.mailbox.find(uid);
@@ -90,4 +91,7 @@ async function markSeen(selected: Selected, items: FetchItem[], uids: readonly n
   const { changed } = await selected.mailbox.storeFlags(unseen, "add", Flag.seen);
   selected.noteOwn(changed);
   addItem(items, "FLAGS");
+  // RFC 7162 §3.1, §3.2.4: a change of flags tells its mod-sequence, and to whom follows UIDs the UID.
+  if (session.condstore) addItem(items, "MODSEQ");
+  if (session.qresync) addItem(items, "UID");
 }

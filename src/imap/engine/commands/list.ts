@@ -5,6 +5,7 @@ import { canonicalPattern, matchesListPattern } from "../list-pattern.ts";
 import { decodeUtf7, SEPARATOR } from "../mailbox-name.ts";
 import { openMailbox } from "../open-mailbox.ts";
 import type { Outcome, Session } from "../session.ts";
+import { specialUseOf } from "../special-use.ts";
 import { formatStatus, readStatusItems } from "../status-items.ts";
 import { isAscii, utf8Text } from "../text.ts";
 
@@ -16,15 +17,6 @@ interface Wanted {
   status: readonly string[] | undefined;
 }
 
-/** RFC 6154 §2; the names are the usual ones of clients. */
-const SPECIAL_USES: Readonly<Record<string, string>> = {
-  archive: "\\Archive",
-  drafts: "\\Drafts",
-  junk: "\\Junk",
-  sent: "\\Sent",
-  "sent messages": "\\Sent",
-  trash: "\\Trash",
-};
 const SELECT_OPTIONS = new Set(["SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE"]);
 const RETURN_OPTIONS = new Set(["SUBSCRIBED", "CHILDREN", "SPECIAL-USE"]);
 
@@ -75,7 +67,7 @@ async function run(session: Session, wanted: Wanted): Promise<Outcome> {
   const shown = wanted.select.has("RECURSIVEMATCH") || !onlySubscribed ? withParents(names) : new Set(names);
   for (const name of shown) {
     if (!patterns.some((pattern) => matchesListPattern(pattern, name))) continue;
-    const use = existing.has(name) ? SPECIAL_USES[name.toLowerCase()] : undefined;
+    const use = existing.has(name) ? specialUseOf(name) : undefined;
     if (wanted.select.has("SPECIAL-USE") && use === undefined) continue;
     const attributes = describe(name, existing, subscribed, wanted);
     if (use !== undefined) attributes.push(use);
@@ -131,6 +123,6 @@ export function decodePattern(wire: string): string {
 async function sendStatus(session: Session, name: string, items: readonly string[]): Promise<void> {
   const mailbox = await openMailbox(session, name);
   if (mailbox === undefined) return;
-  session.send(`* STATUS ${session.nameOut(name)} (${formatStatus(mailbox, items)})`);
+  session.send(`* STATUS ${session.nameOut(name)} (${formatStatus(mailbox, items, session.settings)})`);
   mailbox.release();
 }

@@ -19,16 +19,6 @@ interface Wanted {
   depth: number;
 }
 
-/** What a DEPTH above 0 may find below an entry: there is no other list of entries. */
-const SHARED_ENTRIES = [
-  "/shared/admin",
-  "/shared/comment",
-  "/shared/vendor/deltachat/appversions",
-  "/shared/vendor/deltachat/irohrelay",
-  "/shared/vendor/deltachat/maxsmtprecipients",
-  "/shared/vendor/deltachat/turn",
-] as const;
-
 export const getMetadata = command({
   name: "GETMETADATA",
   allowed: "authenticated",
@@ -36,7 +26,7 @@ export const getMetadata = command({
   async run(session, wanted) {
     let longest = 0;
     const shown: string[] = [];
-    for (const entry of expand(wanted)) {
+    for (const entry of expand(wanted, session.services.metadata.entries(wanted.mailbox))) {
       const value = await lookUp(session, wanted.mailbox, entry);
       // Entries that the client did not name are shown only where they exist.
       if (value === undefined && !wanted.entries.includes(entry)) continue;
@@ -82,7 +72,7 @@ export const setMetadata = command({
   },
 });
 
-/** §4.2: options stand before the mailbox; behind it in the RFC's own examples. */
+/** §5: options stand before the mailbox. Clients that go by the examples of older drafts put them behind it. */
 function parseGet(args: Args): Wanted {
   const options = { maxBytes: Number.POSITIVE_INFINITY, depth: 0 };
   args.space();
@@ -92,11 +82,11 @@ function parseGet(args: Args): Wanted {
   }
   const target = readName(args);
   args.space();
-  let entries: string[] = [];
-  if (args.peek() === "(") {
-    if (!args.take("(DEPTH ") && !args.take("(MAXSIZE ")) entries = args.list(() => readEntry(args));
-    else args.fail("options stand before the mailbox");
-  } else entries = [readEntry(args)];
+  if (args.stands("(DEPTH ") || args.stands("(MAXSIZE ")) {
+    readOptions(args, options);
+    args.space();
+  }
+  const entries = args.peek() === "(" ? args.list(() => readEntry(args)) : [readEntry(args)];
   return { ...target, ...options, entries };
 }
 
@@ -127,9 +117,10 @@ function readEntry(args: Args): string {
   return args.astring().toLowerCase();
 }
 
-function expand({ entries, depth }: Wanted): string[] {
+/** §4.2.2: what is named, and as many levels below it as DEPTH says. */
+function expand({ entries, depth }: Wanted, existing: readonly string[]): string[] {
   if (depth === 0) return [...new Set(entries)];
-  const below = SHARED_ENTRIES.filter((known) =>
+  const below = existing.filter((known) =>
     entries.some((entry) => {
       if (!known.startsWith(`${entry}/`)) return false;
       return known.slice(entry.length + 1).split("/").length <= depth;

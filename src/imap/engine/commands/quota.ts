@@ -15,7 +15,8 @@ export const getQuotaRoot = command({
   parse: readMailbox,
   async run(session, name) {
     const account = await session.account();
-    if (name === undefined || !account.mailboxes().includes(name)) return "NO [NONEXISTENT] No such mailbox";
+    // RFC 9208 §4.1.3: the mailbox need not exist, so that a client knows the root before it makes it.
+    if (name === undefined) return "NO [NONEXISTENT] No such mailbox";
     const limited = limitOf(session) > 0;
     session.send(`* QUOTAROOT ${quoteName(session, name)}${limited ? ` ${quote(ROOT)}` : ""}`);
     if (limited) session.send(quotaLine(session, account.usedBytes));

@@ -1,4 +1,7 @@
-/** SEARCH and UID SEARCH: RFC 9051 §6.4.4; with RETURN the answer is ESEARCH (RFC 4731), else SEARCH (RFC 3501 §7.2.5). */
+/**
+ * SEARCH and UID SEARCH: RFC 9051 §6.4.4; with RETURN the answer is ESEARCH (RFC 4731), else SEARCH (RFC 3501 §7.2.5).
+ * RETURN (SAVE) keeps what was found for `$` (RFC 5182).
+ */
 import type { Args } from "../args.ts";
 import { command } from "../command.ts";
 import { asksModseq, readSearchKeys, type SearchKey } from "../search/keys.ts";
@@ -7,7 +10,7 @@ import { formatSet } from "../sequence-set.ts";
 import type { Outcome, Session } from "../session.ts";
 import { quote } from "../text.ts";
 
-const RETURNS: ReadonlySet<string> = new Set(["MIN", "MAX", "ALL", "COUNT"]);
+const RETURNS: ReadonlySet<string> = new Set(["MIN", "MAX", "ALL", "COUNT", "SAVE"]);
 const CHARSETS: ReadonlySet<string> = new Set(["US-ASCII", "UTF-8"]);
 /** Messages between two pauses for other sessions. */
 const BATCH = 2000;
@@ -17,11 +20,6 @@ interface Wanted {
   returns: ReadonlySet<string> | undefined;
   charset: string;
   key: SearchKey;
-}
-
-interface Found {
-  numbers: number[];
-  modseq: number;
 }
 
 export const search = searching("SEARCH", false);
@@ -56,37 +54,63 @@ function parse(args: Args): Wanted {
 }
 
 async function run(session: Session, wanted: Wanted, byUid: boolean, tag: string): Promise<Outcome> {
-  if (!CHARSETS.has(wanted.charset)) return "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset";
-  const tellsModseq = asksModseq(wanted.key);
+  const { returns, key } = wanted;
+  const selected = session.mailbox;
+  const saves = returns?.has("SAVE") === true;
+  if (!CHARSETS.has(wanted.charset)) {
+    if (saves) selected.saved = [];
+    return "NO [BADCHARSET (US-ASCII UTF-8)] Unknown charset";
+  }
+  const tellsModseq = asksModseq(key);
   if (tellsModseq) session.condstore = true;
-  const found = await findAll(session, wanted.key, byUid);
-  const modseq = tellsModseq && found.numbers.length > 0 ? found.modseq : undefined;
-  session.send(
-    wanted.returns === undefined
-      ? ["* SEARCH", ...found.numbers, ...(modseq === undefined ? [] : [`(MODSEQ ${modseq})`])].join(" ")
-      : formatEsearch(found.numbers, wanted.returns, modseq, byUid, tag),
-  );
-  return "OK Search completed";
+  const found = await findAll(session, key).catch((error: unknown) => {
+    // RFC 5182 §2.1: nothing stays saved when such a search fails.
+    if (saves) selected.saved = [];
+    throw error;
+  });
+  const numbers = byUid ? found : found.map((uid) => selected.sequenceOf(uid));
+  const shown = returns === undefined ? found : narrow(found, returns);
+  if (saves) selected.saved = shown;
+  // RFC 4731 §3.2: of the messages that the answer names.
+  const modseq =
+    tellsModseq && found.length > 0
+      ? shown.reduce((most, uid) => Math.max(most, selected.mailbox.find(uid)?.modseq ?? 0), 0)
+      : undefined;
+  if (returns === undefined) {
+    session.send(["* SEARCH", ...numbers, ...(modseq === undefined ? [] : [`(MODSEQ ${modseq})`])].join(" "));
+  } else if (!saves || returns.size > 1) {
+    session.send(formatEsearch(numbers, returns, modseq, byUid, tag));
+  }
+  return saves ? "OK Search completed, result saved" : "OK Search completed";
 }
 
-async function findAll(session: Session, key: SearchKey, byUid: boolean): Promise<Found> {
+/** @returns UIDs, ascending */
+async function findAll(session: Session, key: SearchKey): Promise<number[]> {
   const selected = session.mailbox;
   const matcher = new Matcher(selected);
-  const found: Found = { numbers: [], modseq: 0 };
+  const found: number[] = [];
   // By what the client knows: the index may grow and shrink while bodies are read.
   const count = selected.count;
   for (let sequence = 1; sequence <= count && !session.closed; sequence++) {
-    const uid = selected.uidAt(sequence);
-    const info = selected.mailbox.find(uid);
+    const info = selected.mailbox.find(selected.uidAt(sequence));
     if (info === undefined) continue;
     const matches = matcher.matches(key, info);
-    if (typeof matches === "boolean" ? matches : await matches) {
-      found.numbers.push(byUid ? uid : sequence);
-      found.modseq = Math.max(found.modseq, info.modseq);
-    }
+    if (typeof matches === "boolean" ? matches : await matches) found.push(info.uid);
     if (sequence % BATCH === 0) await pause(session);
   }
   return found;
+}
+
+/** What the answer is about: with MIN and MAX alone only these (RFC 4731 §3.2, RFC 5182 §2.4). */
+function narrow(found: readonly number[], returns: ReadonlySet<string>): readonly number[] {
+  const [first] = found;
+  const last = found.at(-1);
+  const ends = returns.has("MIN") || returns.has("MAX");
+  if (!ends || returns.has("ALL") || returns.has("COUNT") || first === undefined || last === undefined) {
+    return found;
+  }
+  if (!returns.has("MAX")) return [first];
+  return returns.has("MIN") && first !== last ? [first, last] : [last];
 }
 
 /** Lets other sessions have their turn. */

@@ -73,7 +73,8 @@ async function open(session: Session, wanted: Wanted, readOnly: boolean): Promis
   if (wanted.resync !== undefined && !session.qresync) return "BAD Enable QRESYNC first";
   if (session.selected !== undefined) {
     session.unselect();
-    if (session.qresync) session.send("* OK [CLOSED] Previous mailbox is closed");
+    // RFC 9051 §6.3.2: what was said before is about the mailbox before; also RFC 7162 §3.2.11.
+    session.send("* OK [CLOSED] Previous mailbox is closed");
   }
   if (wanted.name === undefined) return "NO [NONEXISTENT] No such mailbox";
   const mailbox = await openMailbox(session, wanted.name);

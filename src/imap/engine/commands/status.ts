@@ -16,7 +16,9 @@ export const status = command({
     const mailbox = name === undefined ? undefined : await openMailbox(session, name);
     if (mailbox === undefined) return "NO [NONEXISTENT] No such mailbox";
     if (items.includes("HIGHESTMODSEQ")) session.condstore = true;
-    session.send(`* STATUS ${session.nameOut(mailbox.name)} (${formatStatus(mailbox, items)})`);
+    session.send(
+      `* STATUS ${session.nameOut(mailbox.name)} (${formatStatus(mailbox, items, session.settings)})`,
+    );
     mailbox.release();
     return "OK Status completed";
   },

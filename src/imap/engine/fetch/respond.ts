@@ -8,7 +8,7 @@ import { selectFields, selectFieldsNot } from "../../../mime/header.ts";
 import { type ByteRange, findPart, type MimeMessage, readStructure } from "../../../mime/structure.ts";
 import { type Mailbox, type MessageInfo, prefetchFields } from "../../../storage/store.ts";
 import { formatFlags } from "../flags.ts";
-import { OUTPUT_HIGH_BYTES } from "../limits.ts";
+import { BODY_HIGH_BYTES, OUTPUT_HIGH_BYTES } from "../limits.ts";
 import type { Selected } from "../selected.ts";
 import type { Session } from "../session.ts";
 import { formatInternalDate } from "../text.ts";
@@ -239,7 +239,7 @@ class Responder {
       const slice = await readSlice(source, at, wanted);
       this.#sink.bytes(slice);
       at += slice.length;
-      if (at < end) await this.#session.roomToWrite();
+      if (at < end) await this.#session.roomToWrite(BODY_HIGH_BYTES);
     }
   }
 }

@@ -3,11 +3,14 @@ import { lowerAscii } from "../../../core/bytes.ts";
 import { Flag } from "../../../storage/store.ts";
 import type { Args } from "../args.ts";
 import { LIST_MAX_ITEMS, NESTING_MAX } from "../limits.ts";
-import { parseSequenceSet, type SequenceSet } from "../sequence-set.ts";
+import { readMessageSet } from "../message-set.ts";
+import { SAVED, type SequenceSet } from "../sequence-set.ts";
 import { parseDate, utf8Text } from "../text.ts";
 
 export type SearchKey =
   | { key: "all" | "none" }
+  /** What the last SEARCH with SAVE found (RFC 9051 §6.4.4.1). */
+  | { key: "saved" }
   | { key: "and"; keys: readonly SearchKey[] }
   | { key: "or"; left: SearchKey; right: SearchKey }
   | { key: "not"; inner: SearchKey }
@@ -67,8 +70,12 @@ function readKey(args: Args, depth: number): SearchKey {
   if (depth > NESTING_MAX) args.fail("nested too deep");
   if (!args.ok) return { key: "none" };
   const here = args.peek();
-  if (here === "(") return { key: "and", keys: args.list(() => readKey(args, depth + 1)) };
-  if (/[\d*]/.test(here)) return { key: "sequence", set: readSet(args) };
+  if (here === "(") {
+    const keys = args.list(() => readKey(args, depth + 1));
+    if (keys.length === 0) args.fail("expected search keys");
+    return { key: "and", keys };
+  }
+  if (/[\d*$]/.test(here)) return readNumbers(args, "sequence");
   const name = args.word();
   const flag = FLAG_KEYS[name];
   return flag === undefined ? readNamed(args, name, depth) : { key: "flags", ...flag };
@@ -94,7 +101,7 @@ function readNamed(args: Args, name: string, depth: number): SearchKey {
     }
     case "UID":
       args.space();
-      return { key: "uid", set: readSet(args) };
+      return readNumbers(args, "uid");
     case "KEYWORD":
     case "UNKEYWORD":
       args.space();
@@ -110,10 +117,9 @@ function readNamed(args: Args, name: string, depth: number): SearchKey {
   }
 }
 
-function readSet(args: Args): SequenceSet {
-  const set = parseSequenceSet(args.sequence());
-  if (set === undefined) args.fail("bad message set");
-  return set ?? [];
+function readNumbers(args: Args, key: "sequence" | "uid"): SearchKey {
+  const set = readMessageSet(args);
+  return set === SAVED ? { key: "saved" } : { key, set };
 }
 
 /** RFC 7162 §3.1.5: the entry name and type are let pass; all flags share one mod-sequence. */

@@ -1,15 +1,14 @@
 /**
  * Whether a message fits search keys. What the index knows is decided first; the header is read only if a key needs
- * it, the body last. Texts are compared without case as they stand in the message, transfer encodings and
- * encoded-words undecoded: end-to-end encrypted mail has nothing to find in either.
+ * it, the body last. Texts are decoded (RFC 2047, RFC 2045) and compared without case.
  */
-import { toUtf8 } from "../../../core/bytes.ts";
-import { BODY_SLICE_MAX_BYTES } from "../../../core/limits.ts";
+import { decodeEncodedWords } from "../../../mime/encoded-words.ts";
 import { fieldText, findField, parseFields } from "../../../mime/header.ts";
 import type { Mailbox, MessageInfo } from "../../../storage/store.ts";
 import { keywordBits, type Selected } from "../selected.ts";
 import { inRanges, resolveSet } from "../sequence-set.ts";
 import { parseDate } from "../text.ts";
+import { BodyText } from "./body-text.ts";
 import type { SearchKey } from "./keys.ts";
 
 type Ranges = { from: number; to: number }[];
@@ -21,6 +20,7 @@ export class Matcher {
   readonly #selected: Selected;
   readonly #mailbox: Mailbox;
   readonly #ranges = new Map<SearchKey, Ranges>();
+  #saved: ReadonlySet<number> | undefined;
 
   constructor(selected: Selected) {
     this.#selected = selected;
@@ -51,6 +51,8 @@ export class Matcher {
         return ((info.flags & key.bits) !== 0) === key.set;
       case "keyword":
         return ((info.flags & keywordBits(this.#mailbox, [key.name], false)) !== 0) === key.set;
+      case "saved":
+        return this.#savedUids().has(info.uid);
       case "sequence":
         return inRanges(this.#resolved(key, this.#selected.count), this.#selected.sequenceOf(info.uid));
       case "uid":
@@ -84,9 +86,9 @@ export class Matcher {
       case "header":
         return this.#headerHolds(info.uid, key.field, key.text);
       case "body":
-        return this.#bytesHold(info.uid, (await this.#mailbox.header(info.uid))?.length ?? 0, key.text);
+        return this.#messageHolds(info.uid, key.text, false);
       case "text":
-        return this.#bytesHold(info.uid, 0, key.text);
+        return this.#messageHolds(info.uid, key.text, true);
       default:
         return false;
     }
@@ -98,14 +100,16 @@ export class Matcher {
     return ranges;
   }
 
+  #savedUids(): ReadonlySet<number> {
+    this.#saved ??= new Set(this.#selected.saved);
+    return this.#saved;
+  }
+
   async #headerHolds(uid: number, name: string, text: string): Promise<boolean> {
     const header = await this.#mailbox.header(uid);
     if (header === undefined) return false;
     const fields = parseFields(header).filter((field) => field.name === name);
-    return fields.some((field) => {
-      const value = toUtf8(Buffer.from(fieldText(header, field), "latin1"));
-      return value.toLowerCase().includes(text);
-    });
+    return fields.some((field) => decodeEncodedWords(fieldText(header, field)).toLowerCase().includes(text));
   }
 
   /** RFC 9051 §6.4.4 SENT…: the date as written, without its time and zone. */
@@ -118,20 +122,13 @@ export class Matcher {
     return dayMs !== undefined && dayMs >= fromMs && dayMs < toMs;
   }
 
-  /** Looks through the stored bytes from `offset`, slices overlapping by the length of the text. */
-  async #bytesHold(uid: number, offset: number, text: string): Promise<boolean> {
+  async #messageHolds(uid: number, text: string, withHeader: boolean): Promise<boolean> {
+    // RFC 9051 §6.4.4: the empty string is in every message.
     if (text === "") return true;
     const body = await this.#mailbox.body(uid);
     if (body === undefined) return false;
-    const overlap = Buffer.byteLength(text) + 4;
     try {
-      for (let at = offset; at < body.size; ) {
-        const slice = await body.read(at, Math.min(BODY_SLICE_MAX_BYTES, body.size - at));
-        if (toUtf8(slice).toLowerCase().includes(text)) return true;
-        if (slice.length === 0 || at + slice.length >= body.size) return false;
-        at += Math.max(1, slice.length - overlap);
-      }
-      return false;
+      return await new BodyText(body, text).holds(withHeader);
     } finally {
       await body.close();
     }
