@@ -333,7 +333,7 @@ const shadowsocks = z.strictObject({
     .default("aes-128-gcm")
     .meta({
       description:
-        "The 2022 ones detect replays across restarts, but need clients with the right time (±30 s). ChaCha20 is slower here.",
+        "The 2022 ones know old streams by their time, so clients need the right time (±30 s). ChaCha20 is slower here.",
     }),
   password: z.string().min(1).max(256).optional().meta({
     description:

@@ -18,7 +18,7 @@ import {
 import type { OriginFact } from "../policy/admit.ts";
 import { type OriginGate, unasked } from "../policy/origin.ts";
 import { AppendDoor } from "./append.ts";
-import { Door, type DoorSettings } from "./door.ts";
+import { type DeliveryListener, Door, type DoorSettings } from "./door.ts";
 import type { Envelope } from "./intake.ts";
 import { decodeLetter, type Letter } from "./queue/letter.ts";
 
@@ -135,6 +135,8 @@ interface World {
   /** Domains that have no room in the queue. */
   crowded: Set<string>;
   rules: { enabled: boolean; ruled: Set<string>; dismissed: Set<string> };
+  /** What the delivery listener heard. */
+  told: { users: readonly Address[]; sender: Address | null }[];
 }
 
 const settings: DoorSettings = {
@@ -162,12 +164,15 @@ function world(gate: OriginGate = { open: () => unasked }): World {
   const heard: string[] = [];
   const crowded = new Set<string>();
   const rules: World["rules"] = { enabled: true, ruled: new Set(), dismissed: new Set() };
+  const told: World["told"] = [];
+  const onDelivered: DeliveryListener = (users, sender) => void told.push({ users, sender });
   const parts = {
     settings,
     store,
     accounts,
     counters,
     origin: gate,
+    onDelivered,
     log,
     clock,
     outgoing: {
@@ -185,7 +190,7 @@ function world(gate: OriginGate = { open: () => unasked }): World {
     },
   };
   const doors = { door: new Door(parts), appends: new AppendDoor(parts) };
-  return { ...doors, store, clock, events, quotas, totals, arrived, heard, crowded, rules };
+  return { ...doors, store, clock, events, quotas, totals, arrived, heard, told, crowded, rules };
 }
 
 const TRACES = "Received: from phone by relay\r\nAuthentication-Results: relay; dkim=pass\r\n";
@@ -227,6 +232,32 @@ async function send(w: World, envelope: Envelope, text: string, cut?: number): P
   expect(w.store.openSpools).toBe(0);
   return verdict;
 }
+
+test("the listener hears who got a message and from whom, before its verdict", async () => {
+  const w = world();
+  const intake = w.door.open(submission(bob, alice));
+  intake.write(fromLatin1(message("alice@relay.test")));
+  const verdict = intake.finish().then((given) => ({ given, heard: w.told.length }));
+  expect(await verdict).toEqual({ given: { do: "accept" }, heard: 1 });
+  expect(w.told).toEqual([{ users: [bob, alice], sender: alice }]);
+  await send(w, inbound(carol), message("stranger@elsewhere.test"));
+  expect(w.told[1]).toEqual({ users: [carol], sender: stranger });
+});
+
+test("the listener hears nothing of what reached nobody, and of a report as from nobody", async () => {
+  const w = world();
+  await send(w, submission(bob), PLAIN);
+  w.store.deliverFault = "failed";
+  await send(w, submission(bob), message("alice@relay.test"));
+  expect(w.told).toEqual([]);
+  w.store.deliverFault = undefined;
+  w.quotas.set(carol, 10);
+  await send(w, submission(bob, carol), message("alice@relay.test"));
+  expect(w.told).toEqual([
+    { users: [bob], sender: alice },
+    { users: [alice], sender: null },
+  ]);
+});
 
 test("a submission is delivered to each recipient once, its header cleaned", async () => {
   const w = world();

@@ -401,3 +401,13 @@ for (const [path, status] of [
     expect(response.headers.get("cache-control")).toBe("public, max-age=86400");
   });
 }
+
+test("the start page shows the proxy where there is one for everybody, and stays without scripts", async () => {
+  const link = "ss://YWVzLTEyOC1nY206cHc@relay.test:8388#relay.test";
+  const shown = await world({ proxyLink: link }).get("/");
+  const page = await shown.text();
+  expect(page).toContain(`href="${link}"`);
+  expect(page).toContain("QR code of the proxy");
+  expect(page).not.toContain("<script");
+  expect(await (await world().get("/")).text()).not.toContain("ss://");
+});

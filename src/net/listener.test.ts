@@ -8,6 +8,7 @@ import { ManualClock, systemClock } from "../core/clock.ts";
 import type { Event, Log } from "../log/events.ts";
 import type { Connection, ConnectionHandler } from "./connection.ts";
 import { ConnectionLimits } from "./connection-limits.ts";
+import { Introductions } from "./introductions.ts";
 import { type Listener, type ListenOptions, type TlsCredentials, listen } from "./listener.ts";
 
 /** A pair made by openssl for one run. */
@@ -673,4 +674,57 @@ describe("listen()", () => {
     const elsewhere = serve({ address: { host: "192.0.2.55", port: 0 } });
     expect(await reason(elsewhere)).toContain("does not have that address");
   });
+});
+
+describe("connections that this process makes for others", () => {
+  const behind = { address: "192.0.2.7", port: 4711 };
+
+  for (const [what, tlsMode] of [
+    ["in clear", "none"],
+    ["by TLS", "implicit"],
+  ] as const) {
+    test(`a stranger that connects ${what} while somebody is dialled waits, and loses nothing`, async () => {
+      const asked = Promise.withResolvers<void>();
+      const introductions = new (class extends Introductions {
+        override whose(...args: Parameters<Introductions["whose"]>): void {
+          super.whose(...args);
+          asked.resolve();
+        }
+      })();
+      const { listener, toys } = await serve({ tls: tlsMode, introductions });
+      const dial = introductions.dial("127.0.0.1", behind);
+      const coming = tlsMode === "none" ? plainClient(listener) : tlsClient(listener);
+      if (coming instanceof Client) coming.socket.write("ECHO\r\n");
+      await asked.promise;
+      // What was sent meanwhile is in the kernel, or was read: nobody may drop it.
+      for (let i = 0; i < 20; i++) await new Promise((done) => setImmediate(done));
+      expect(toys.length).toBe(0);
+      dial.retract();
+      const client = await coming;
+      if (tlsMode === "implicit") client.socket.write("ECHO\r\n");
+      expect(await client.line()).toBe("* hello\r\n");
+      expect(await client.line()).toBe(`ECHO ${tlsMode === "none" ? "plain" : "secure"}\r\n`);
+      expect(toys[0]?.connection.peer.address).toBe("127.0.0.1");
+    });
+
+    test(`one that is announced ${what} is who is behind it, for the handler and for the limits`, async () => {
+      const introductions = new Introductions();
+      const taken: string[] = [];
+      const limits = new (class extends ConnectionLimits {
+        override take(address: string) {
+          taken.push(address);
+          return super.take(address);
+        }
+      })({ total: 10, perAddress: 10 });
+      const { listener, toys } = await serve({ tls: tlsMode, introductions, limits });
+      const dial = introductions.dial("127.0.0.1", behind);
+      const socket = net.connect({ host: "127.0.0.1", port: listener.port });
+      await once(socket, "connect");
+      dial.announce(socket.localPort ?? 0);
+      const client = tlsMode === "none" ? new Client(socket) : await tlsClient(listener, { socket });
+      expect(await client.line()).toBe("* hello\r\n");
+      expect(toys[0]?.connection.peer).toEqual(behind);
+      expect(taken).toEqual([behind.address]);
+    });
+  }
 });

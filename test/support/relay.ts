@@ -17,7 +17,7 @@ const root = resolve(import.meta.dir, "../..");
 export const listenerNames = ["smtp", "submission", "submissions", "imap", "imaps", "http", "https"] as const;
 export type ListenerName = (typeof listenerNames)[number];
 
-type TomlValue = string | number | boolean | readonly string[];
+type TomlValue = string | number | boolean | readonly (string | number)[];
 type TomlTable = Record<string, TomlValue>;
 
 export interface RelayOptions {

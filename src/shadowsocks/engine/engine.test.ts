@@ -1,6 +1,6 @@
 /** Both directions of the engine against a client of its own kind: whole, byte by byte, and cut in two anywhere. */
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import { array, assert, integer, property, uint8Array } from "fast-check";
 import { methodNames, passwordFor, SsClient, socksAddress, type ClientOptions } from "../client.test-help.ts";
 import { primitives } from "../primitives.ts";
 import { CountedAead } from "./crypto.ts";
@@ -90,7 +90,7 @@ describe("addresses", () => {
     ["an unknown type", Uint8Array.of(2, 1, 2, 3, 4, 5, 6), { kind: "bad" }],
     ["nothing", new Uint8Array(0), { kind: "more" }],
   ] as const) {
-    test(`${name}`, () => expect(parseTarget(bytes)).toEqual(want));
+    test(name, () => expect(parseTarget(bytes)).toEqual(want));
   }
 
   test("every beginning of an address asks for more", () => {
@@ -199,9 +199,9 @@ for (const name of methodNames) {
     });
 
     test("however a stream is cut, its payload is the same", () => {
-      const cuts = fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 60 });
-      fc.assert(
-        fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), cuts, (bytes, steps) => {
+      const cuts = array(integer({ min: 1, max: 60 }), { minLength: 1, maxLength: 60 });
+      assert(
+        property(uint8Array({ minLength: 1, maxLength: 300 }), cuts, (bytes, steps) => {
           const flight = client(name).open({ port: PORT, payload: bytes });
           const pieces: Uint8Array[] = [];
           for (let at = 0, i = 0; at < flight.length; i++) {
