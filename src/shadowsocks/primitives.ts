@@ -1,6 +1,6 @@
 /**
  * Ciphers for the engine. AES-GCM is native: 3 µs for 16 kB. Bun's node:crypto has no ChaCha20-Poly1305, and WebCrypto
- * has it only asynchronously; in JavaScript it does 60 MB/s, which is plenty for mail (measured).
+ * has it only asynchronously; in JavaScript it does 25 to 60 MB/s (measured).
  */
 import { chacha20poly1305 } from "@noble/ciphers/chacha.js";
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
