@@ -1,6 +1,6 @@
 /** The iroh relay as part of this process: its settings, its own port where one is wanted, and its URL. */
 import type { Config } from "../config/config.ts";
-import { IROH_URL } from "../config/schema.ts";
+import { IROH_URL } from "../config/schema-services.ts";
 import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
