@@ -8,9 +8,9 @@ import { HashSlots } from "../auth/hash-slots.ts";
 import { Login } from "../auth/login.ts";
 import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
 import { Registration } from "../auth/registration.ts";
-import { Revocations, type RevokedWhy } from "../auth/revocations.ts";
+import { Revocations } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
-import { type Address, type Domain, hostOf, parseAddress } from "../core/address.ts";
+import { type Address, type Domain, parseAddress } from "../core/address.ts";
 import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeviceTokens } from "../db/device-tokens.ts";
@@ -34,22 +34,28 @@ import type { AccountLookup } from "../policy/recipient.ts";
 import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
-import { TlsMaterialStore, type TlsSource } from "../tls/material.ts";
+import { TlsMaterialStore } from "../tls/material.ts";
 import { createCourier, createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import { MailSigner, watchKeys } from "./dkim.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { relayMetadata } from "./metadata.ts";
+import {
+  imapSettings,
+  reloadKeys,
+  restartOnly,
+  revokedTexts,
+  siteFacts,
+  siteRegistration,
+  StartError,
+  tlsSource,
+} from "./relay-facts.ts";
 import { createPusher, pushMode } from "./push.ts";
 import { MailQueue } from "./queue.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import { type TurnAddresses, TurnService } from "./turn.ts";
 import { stsHost } from "./zone.ts";
-
-const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
-const LOGIN_TIMEOUT_MS = 60_000;
-const FAILED_LOGIN_DELAY_MS = 2000;
 
 /** What listens where. */
 export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
@@ -61,9 +67,6 @@ export interface RelayParts {
   /** Instead of the ways to other servers that the configuration describes. */
   courier?: Courier;
 }
-
-/** A state directory that can't be used; the message is for the operator. */
-export class StartError extends Error {}
 
 export class Relay {
   readonly #log: Log;
@@ -433,78 +436,4 @@ export class Relay {
       }
     }
   }
-}
-
-/** What could not be taken, for the operator. */
-function reloadKeys(keys: DkimKeys): string | undefined {
-  try {
-    keys.reload();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof DkimKeyError)) throw error;
-    return `DKIM keys not read again: ${error.message}`;
-  }
-}
-
-/** What BYE tells the client. */
-const revokedTexts: Record<RevokedWhy, string> = {
-  removed: "Account removed",
-  blocked: "Account disabled",
-  passwordChanged: "Log in again",
-};
-
-/** Settings that only a start can take. */
-const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
-
-function tlsSource(config: Config): TlsSource {
-  const { tls, stateDir, hostname, domains, publicAddress } = config;
-  if (tls.mode === "acme") {
-    throw new StartError(
-      'tls.mode: "acme" is not part of this version; use "self-signed", or "file" with `cert` and `key`',
-    );
-  }
-  if (tls.mode === "file") return { mode: "file", cert: tls.cert ?? "", key: tls.key ?? "" };
-  const names = [hostname, ...domains, ...(publicAddress === undefined ? [] : [publicAddress])].map(hostOf);
-  return { mode: "self-signed", stateDir, names: [...new Set(names)] };
-}
-
-function imapSettings({ imap, limits }: Config, push: boolean) {
-  return {
-    push,
-    capabilities: imap.capabilities,
-    compress: imap.compress,
-    idleKeepaliveMs: imap.idle_keepalive,
-    idleTimeoutMs: IMAP_IDLE_TIMEOUT_MS,
-    loginTimeoutMs: LOGIN_TIMEOUT_MS,
-    messageMaxBytes: limits.message_size,
-    failedLoginDelayMs: FAILED_LOGIN_DELAY_MS,
-  };
-}
-
-function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
-  const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
-  return {
-    domain: config.domains[0],
-    host: hostOf(config.publicAddress ?? config.hostname),
-    ports: {
-      imaps: port("imaps"),
-      imap: port("imap"),
-      submissions: port("submissions"),
-      submission: port("submission"),
-      https: port("https"),
-    },
-    trusted: !tls.facts().selfSigned,
-    messageMaxBytes: config.limits.message_size,
-    quotaBytes: config.accounts.default_quota,
-  };
-}
-
-function siteRegistration(registration: Registration, state: HotState): SiteRegistration {
-  return {
-    status: () => {
-      if (state.settings.tokenRequired) return "tokenRequired";
-      return state.settings.registrationOpen ? "open" : "closed";
-    },
-    createAccount: (request) => registration.createAccount(request),
-  };
 }

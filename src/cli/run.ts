@@ -2,7 +2,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type CommandDef, defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
-import { Relay, type RelayAddresses, StartError } from "../app/relay.ts";
+import { Relay, type RelayAddresses } from "../app/relay.ts";
+import { StartError } from "../app/relay-facts.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import { ensureLocalConfig } from "../config/local.ts";
 import { locateConfig } from "../config/locate.ts";

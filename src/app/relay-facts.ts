@@ -1,0 +1,91 @@
+/** What the rooms are told of configuration and state when the relay puts them together. */
+import type { Registration } from "../auth/registration.ts";
+import type { RevokedWhy } from "../auth/revocations.ts";
+import type { Config } from "../config/config.ts";
+import { hostOf } from "../core/address.ts";
+import type { Registration as SiteRegistration, SiteFacts } from "../http/app.ts";
+import type { HotState } from "../state/hot-state.ts";
+import type { TlsMaterialStore, TlsSource } from "../tls/material.ts";
+import { DkimKeyError, type DkimKeys } from "./dkim-keys.ts";
+import type { Listeners } from "./listeners.ts";
+
+const IMAP_IDLE_TIMEOUT_MS = 30 * 60_000;
+const LOGIN_TIMEOUT_MS = 60_000;
+const FAILED_LOGIN_DELAY_MS = 2000;
+
+/** A state directory that can't be used, or a mode that is not there; the message is for the operator. */
+export class StartError extends Error {}
+
+/** What could not be taken, for the operator. */
+export function reloadKeys(keys: DkimKeys): string | undefined {
+  try {
+    keys.reload();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DkimKeyError)) throw error;
+    return `DKIM keys not read again: ${error.message}`;
+  }
+}
+
+/** What BYE tells the client. */
+export const revokedTexts: Record<RevokedWhy, string> = {
+  removed: "Account removed",
+  blocked: "Account disabled",
+  passwordChanged: "Log in again",
+};
+
+/** Settings that only a start can take. */
+export const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
+
+export function tlsSource(config: Config): TlsSource {
+  const { tls, stateDir, hostname, domains, publicAddress } = config;
+  if (tls.mode === "acme") {
+    throw new StartError(
+      'tls.mode: "acme" is not part of this version; use "self-signed", or "file" with `cert` and `key`',
+    );
+  }
+  if (tls.mode === "file") return { mode: "file", cert: tls.cert ?? "", key: tls.key ?? "" };
+  const names = [hostname, ...domains, ...(publicAddress === undefined ? [] : [publicAddress])].map(hostOf);
+  return { mode: "self-signed", stateDir, names: [...new Set(names)] };
+}
+
+export function imapSettings({ imap, limits }: Config, push: boolean) {
+  return {
+    push,
+    capabilities: imap.capabilities,
+    compress: imap.compress,
+    idleKeepaliveMs: imap.idle_keepalive,
+    idleTimeoutMs: IMAP_IDLE_TIMEOUT_MS,
+    loginTimeoutMs: LOGIN_TIMEOUT_MS,
+    messageMaxBytes: limits.message_size,
+    failedLoginDelayMs: FAILED_LOGIN_DELAY_MS,
+  };
+}
+
+export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
+  const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
+  return {
+    domain: config.domains[0],
+    host: hostOf(config.publicAddress ?? config.hostname),
+    ports: {
+      imaps: port("imaps"),
+      imap: port("imap"),
+      submissions: port("submissions"),
+      submission: port("submission"),
+      https: port("https"),
+    },
+    trusted: !tls.facts().selfSigned,
+    messageMaxBytes: config.limits.message_size,
+    quotaBytes: config.accounts.default_quota,
+  };
+}
+
+export function siteRegistration(registration: Registration, state: HotState): SiteRegistration {
+  return {
+    status: () => {
+      if (state.settings.tokenRequired) return "tokenRequired";
+      return state.settings.registrationOpen ? "open" : "closed";
+    },
+    createAccount: (request) => registration.createAccount(request),
+  };
+}
