@@ -1,5 +1,14 @@
-import { expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { afterAll, expect, test } from "bun:test";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Domain, parseDomain } from "../core/address.ts";
@@ -21,8 +30,17 @@ function domain(text: string): Domain {
 const relay = domain("relay.test");
 const second = domain("second.test");
 
-async function withState(work: (dir: string, clock: ManualClock) => Promise<void> | void): Promise<void> {
+/** RSA keys are slow to make: one state directory is the pattern for most tests. */
+const pattern = mkdtempSync(join(tmpdir(), "madmail-dkim-"));
+afterAll(() => rmSync(pattern, { recursive: true, force: true }));
+DkimKeys.open(pattern, new ManualClock(NOW_S * 1000));
+
+async function withState(
+  work: (dir: string, clock: ManualClock) => Promise<void> | void,
+  isNew = false,
+): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "madmail-dkim-"));
+  if (!isNew) cpSync(pattern, dir, { recursive: true });
   try {
     await work(dir, new ManualClock(NOW_S * 1000));
   } finally {
@@ -77,7 +95,7 @@ test("the first start makes an RSA key that signs and an Ed25519 key that waits,
         .all()
         .map(({ record }) => record),
     ).toEqual(keys.all().map(({ record }) => record));
-  }));
+  }, true));
 
 test("a key signs for a domain once its DNS shows it", () =>
   withState(async (dir, clock) => {

@@ -153,7 +153,6 @@ test("a field that is signed can't be added, removed or moved; white space in re
   expect(verify(spaced, DOMAIN, keys).verdicts).toEqual(["valid", "valid"]);
 });
 
-const B = /b=[A-Za-z0-9+/=\s]+$/;
 const edSigned = await signed(PLAIN, DOMAIN, [ed]);
 /** Changes tags of the signature. It is then wrong anyway, so what counts is the flaw that is told. */
 function retagged(from: string | RegExp, to: string): string {
@@ -194,10 +193,9 @@ for (const [name, message, flaw] of flawRows) {
   });
 }
 
-test("the case of names and a time in the future are no fault", async () => {
+test("a time in the future is no fault: clocks differ", () => {
   const { verdicts } = verify(SIGNED, DOMAIN, keys, { nowS: 1_600_000_000 });
   expect(verdicts).toEqual(["valid", "valid"]);
-  expect(B.test("b=AA==")).toBe(true);
 });
 
 test("l= leaves nothing open: the length must be that of the whole body", () => {

@@ -57,6 +57,7 @@ export class SignatureVerifier {
   readonly flaws: readonly (SignatureFlaw | "otherDomain")[];
   readonly #header: HeaderBlock;
   readonly #rawNames = new Map<Candidate, string>();
+  readonly #signedHeaders = new Map<Candidate, Uint8Array>();
   readonly #bodies = new Map<Canonicalization, BodyDigest>();
 
   constructor({ header, domain, nowS, crypto }: VerifierParts) {
@@ -115,9 +116,18 @@ export class SignatureVerifier {
     if (flaw !== undefined) return flaw;
     if (key.kind !== signature.algorithm) return "otherKeyKind";
     if (strictIdentity && !signature.identityIsDomain) return "identityNotAllowed";
-    const field = (this.#rawNames.get(candidate) ?? "") + signature.unsignedValue;
-    const isValid = key.verify(signedHeader(this.#header, signature, field), signature.signature);
-    return isValid ? "valid" : "wrongSignature";
+    return key.verify(this.#signedHeader(candidate), signature.signature) ? "valid" : "wrongSignature";
+  }
+
+  /** Made once for each candidate, however many keys are tried on it. */
+  #signedHeader(candidate: Candidate): Uint8Array {
+    let bytes = this.#signedHeaders.get(candidate);
+    if (bytes === undefined) {
+      const field = (this.#rawNames.get(candidate) ?? "") + candidate.signature.unsignedValue;
+      bytes = signedHeader(this.#header, candidate.signature, field);
+      this.#signedHeaders.set(candidate, bytes);
+    }
+    return bytes;
   }
 
   #openBody(form: Canonicalization, crypto: DkimCrypto): void {
