@@ -8,7 +8,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { parseDomain } from "../core/address.ts";
 import { parseJson } from "../core/json.ts";
-import type { Queue, Selection } from "../delivery/queue/queue.ts";
+import type { Selection } from "../delivery/queue/entry-index.ts";
+import type { Queue } from "../delivery/queue/queue.ts";
 import type { Log } from "../log/events.ts";
 
 const REQUEST_MAX_BYTES = 4096;

@@ -12,7 +12,7 @@ import { parseJson } from "../core/json.ts";
 import { lockStateDirectory } from "../db/lock.ts";
 import { DatabaseError } from "../db/open.ts";
 import { decodeLetter, encodeLetter, type Letter } from "../delivery/queue/letter.ts";
-import type { Selection } from "../delivery/queue/queue.ts";
+import type { Selection } from "../delivery/queue/entry-index.ts";
 import { createLog } from "../log/log.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import type { Outbox } from "../storage/store.ts";

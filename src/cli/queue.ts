@@ -5,7 +5,7 @@ import { type DeskEntry, isSelected, QueueDesk } from "../app/queue-desk.ts";
 import { locateConfig } from "../config/locate.ts";
 import { readConfig } from "../config/read.ts";
 import { DatabaseError } from "../db/open.ts";
-import type { Selection } from "../delivery/queue/queue.ts";
+import type { Selection } from "../delivery/queue/entry-index.ts";
 import { StorageError } from "../storage/store.ts";
 import type { Globals } from "./globals.ts";
 import { CommandError, report } from "./output.ts";

@@ -16,9 +16,6 @@ interface Section {
   fields: Field[];
 }
 
-/** Keys whose values are times: the schema has turned their text into milliseconds. */
-const durations = new Set(["idle_keepalive", "retry_first", "retry_max", "lifetime"]);
-
 const examples: Record<string, string> = {
   state_dir: '"/var/lib/madmail"',
   hostname: '"relay.example"',
@@ -100,7 +97,7 @@ function describeField(key: string, type: z.ZodType): Field {
   const fallback = type.safeParse(undefined);
   const given = fallback.success && fallback.data !== undefined ? fallback.data : undefined;
   const core = type instanceof z.ZodDefault || type instanceof z.ZodOptional ? type.unwrap() : type;
-  const isDuration = durations.has(key);
+  const isDuration = core instanceof z.ZodPipe && core.in instanceof z.ZodString && typeof given === "number";
   return {
     key,
     doc: type.meta()?.description ?? "",
@@ -108,10 +105,22 @@ function describeField(key: string, type: z.ZodType): Field {
       given === undefined
         ? undefined
         : isDuration
-          ? JSON.stringify(`${Number(given) / 1000}s`)
+          ? JSON.stringify(durationText(given))
           : JSON.stringify(given).replaceAll(",", ", "),
     accepts: accepts(core as z.ZodType, isDuration),
   };
+}
+
+/** In the largest unit that gives a whole number. */
+function durationText(ms: number): string {
+  const units = [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+  ] as const;
+  const [unit, factor] = units.find(([, size]) => ms % size === 0) ?? (["ms", 1] as const);
+  return `${ms / factor}${unit}`;
 }
 
 function accepts(type: z.ZodType, isDuration: boolean): string {
@@ -122,7 +131,7 @@ function accepts(type: z.ZodType, isDuration: boolean): string {
   if (type instanceof z.ZodNumber) {
     const low = type.minValue;
     const high = type.maxValue;
-    return `whole number${low !== null && Number.isFinite(low) ? ` from ${low}` : ""}${high !== null && high < 2 ** 31 ? ` to ${high}` : ""}`;
+    return `${type.isInt ? "whole number" : "number"}${low !== null && Number.isFinite(low) ? ` from ${low}` : ""}${high !== null && high < 2 ** 31 ? ` to ${high}` : ""}`;
   }
   return type instanceof z.ZodPipe && type.in instanceof z.ZodUnion ? "size" : "text";
 }

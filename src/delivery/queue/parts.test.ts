@@ -1,6 +1,6 @@
 /** The small parts of the queue: letters, packing, times, the heap. */
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { domainOf } from "../../core/address.ts";
 import { DueHeap } from "./due-heap.ts";
 import { cleanReply, decodeLetter, encodeLetter, type Letter } from "./letter.ts";

@@ -126,6 +126,23 @@ describe("retrying", () => {
     ]);
     expect(w.queue.status().unreachable).toBe(0);
   });
+
+  test("a server that is heard from while it stands in line with silent ones goes at once", async () => {
+    const w = await queueWorld({ settings: { concurrency: 4 } });
+    for (let n = 0; n < 6; n++) {
+      w.courier.answers.set(domain(`h${n}.test`), "silence");
+      w.send(`a@h${n}.test`);
+    }
+    await w.settle();
+    for (let n = 0; n < 6; n++) w.courier.answers.set(domain(`h${n}.test`), "hang");
+    w.courier.answers.set(domain("h5.test"), sent);
+    // One slot is all that silent servers have: the others wait in line for it.
+    await w.advance(MINUTE_MS + 1);
+    expect(w.courier.active).toBe(1);
+    w.queue.heardFrom(domain("h5.test"));
+    await w.settle();
+    expect(w.courier.delivered).toHaveLength(1);
+  });
 });
 
 describe("giving up", () => {
@@ -276,6 +293,9 @@ describe("the operator", () => {
     const [first, second] = w.queue.list(10);
     if (first === undefined || second === undefined) throw new Error("two entries are expected");
     expect(w.queue.list(1)).toHaveLength(1);
+    expect(w.queue.destinations()).toEqual([
+      { domain: dead, messages: 2, standing: "suspect", retryAtMs: w.clock.nowMs() + MINUTE_MS },
+    ]);
     expect(w.queue.list(10, domain("other.test"))).toEqual([]);
     expect(first).toMatchObject({ domain: dead, tries: 1, state: "waiting" });
     expect((await w.queue.show(first.id))?.letter.lastError).toBe("421 4.4.1 No answer");

@@ -13,8 +13,16 @@ import type { CancelTimer, Clock } from "../../core/clock.ts";
 import type { Service } from "../../core/service.ts";
 import type { Outbox, OutboxEntry } from "../../storage/store.ts";
 import { type AttemptEnd, type AttemptParts, Attempts, SHUTDOWN } from "./attempt.ts";
-import { Destination, type Entry, type Standing } from "./destination.ts";
+import type { Destination, Entry, Standing } from "./destination.ts";
 import { DueHeap } from "./due-heap.ts";
+import {
+  type DestinationFacts,
+  EntryIndex,
+  type EntryFacts,
+  factsOf,
+  type QueueStatus,
+  type Selection,
+} from "./entry-index.ts";
 import { decodeLetter, type Letter } from "./letter.ts";
 import { retryDelayMs, type RetrySchedule } from "./schedule.ts";
 import { StartOrder } from "./start-order.ts";
@@ -35,33 +43,6 @@ export interface QueueParts extends Omit<AttemptParts, "lifetimeMs"> {
   random?: () => number;
 }
 
-/** Which entries the operator means. */
-export type Selection = { id: string } | { domain: Domain } | "all";
-
-export interface EntryFacts {
-  id: string;
-  domain: Domain;
-  bytes: number;
-  queuedAtMs: number;
-  tries: number;
-  /** 0 is as soon as there is a place. */
-  nextAttemptMs: number;
-  state: "waiting" | "running";
-}
-
-export interface QueueStatus {
-  messages: number;
-  bytes: number;
-  running: number;
-  /** With mail waiting. */
-  destinations: number;
-  /** Of them, those that did not answer last time. */
-  unreachable: number;
-  oldestQueuedAtMs: number | undefined;
-}
-
-/** Empty destinations whose standing is remembered. */
-const RESTING_MAX = 4096;
 /** An attempt to a server of unknown standing makes way for others after that long. */
 const PATIENCE_MS = 30_000;
 /** New mail, or mail from there, makes a silent server worth another try, but no sooner than this after the last. */
@@ -84,16 +65,12 @@ export class Queue implements Service {
   readonly #random: () => number;
   readonly #attempts: Attempts;
   readonly #order: StartOrder;
-  readonly #destinations = new Map<Domain, Destination>();
-  /** Without mail, longest idle first. */
-  readonly #resting = new Map<Domain, Destination>();
-  readonly #entries = new Map<string, Entry>();
+  readonly #index = new EntryIndex();
   readonly #due = new DueHeap<Destination>();
   /** In the order of their start. */
   readonly #running = new Set<Running>();
   readonly #expiring = new Set<Promise<void>>();
   #settings: QueueSettings;
-  #bytes = 0;
   #cancelTimer: CancelTimer | undefined;
   #timerDueMs = Infinity;
   #state: "new" | "working" | "stopped" = "new";
@@ -156,16 +133,16 @@ export class Queue implements Service {
   /** Whether one more message for that domain may come. */
   hasRoom(domain: Domain): boolean {
     const { messagesMax, perDestinationMax } = this.#settings;
-    return (
-      this.#entries.size < messagesMax && (this.#destinations.get(domain)?.size ?? 0) < perDestinationMax
-    );
+    if (this.#index.size >= messagesMax) return false;
+    return (this.#index.destination(domain)?.size ?? 0) < perDestinationMax;
   }
 
   /** Takes charge of entries that storage has made durable. */
   arrived(entries: readonly { id: string; letter: Letter; bytes: number }[]): void {
     for (const { id, letter, bytes } of entries) {
-      const destination = this.#enter(id, letter, bytes);
-      const isRested = this.#clock.nowMs() - destination.lastAttemptMs >= PROBE_AFTER_MS;
+      const nowMs = this.#clock.nowMs();
+      const destination = this.#index.enter(id, letter, bytes, nowMs);
+      const isRested = nowMs - destination.lastAttemptMs >= PROBE_AFTER_MS;
       if (destination.standing === "suspect" && isRested) destination.retryAtMs = 0;
       this.#schedule(destination);
     }
@@ -174,7 +151,7 @@ export class Queue implements Service {
 
   /** Mail came from there: a server that lives again need not wait for its time. */
   heardFrom(domain: Domain): void {
-    const destination = this.#destinations.get(domain);
+    const destination = this.#index.destination(domain);
     if (destination?.standing !== "suspect") return;
     if (this.#clock.nowMs() - destination.lastAttemptMs < PROBE_AFTER_MS) return;
     destination.standing = "unknown";
@@ -183,33 +160,22 @@ export class Queue implements Service {
   }
 
   status(): QueueStatus {
-    let unreachable = 0;
-    let oldest = Infinity;
-    for (const { standing } of this.#destinations.values()) if (standing === "suspect") unreachable++;
-    for (const { queuedAtMs } of this.#entries.values()) oldest = Math.min(oldest, queuedAtMs);
-    return {
-      messages: this.#entries.size,
-      bytes: this.#bytes,
-      running: this.#running.size,
-      destinations: this.#destinations.size,
-      unreachable,
-      oldestQueuedAtMs: oldest === Infinity ? undefined : oldest,
-    };
+    return this.#index.status(this.#running.size);
+  }
+
+  /** Every domain with mail waiting. */
+  destinations(): DestinationFacts[] {
+    return this.#index.destinations();
   }
 
   /** @param limit at most so many, in order of arrival */
   list(limit: number, domain?: Domain): EntryFacts[] {
-    const found: EntryFacts[] = [];
-    for (const entry of this.#entries.values()) {
-      if (found.length >= limit) break;
-      if (domain === undefined || entry.destination.domain === domain) found.push(factsOf(entry));
-    }
-    return found;
+    return this.#index.list(limit, domain);
   }
 
   /** @throws {StorageError} */
   async show(id: string): Promise<(EntryFacts & { letter: Letter }) | undefined> {
-    const entry = this.#entries.get(id);
+    const entry = this.#index.get(id);
     const note = await this.#outbox.note(id);
     const letter = note === undefined ? undefined : decodeLetter(note);
     return entry === undefined || letter === undefined ? undefined : { ...factsOf(entry), letter };
@@ -217,7 +183,7 @@ export class Queue implements Service {
 
   /** Tries at once whatever is selected, and what waits with it for the same server. @returns entries selected */
   retry(selection: Selection): number {
-    const entries = this.#select(selection);
+    const entries = this.#index.select(selection);
     for (const destination of new Set(entries.map((entry) => entry.destination))) this.#wake(destination);
     this.#pump();
     return entries.length;
@@ -225,12 +191,12 @@ export class Queue implements Service {
 
   /** Takes entries out for good; nobody is told. What is under way is cut off. @returns entries selected */
   drop(selection: Selection): number {
-    const entries = this.#select(selection);
+    const entries = this.#index.select(selection);
     const unwanted = new Set(entries);
     for (const destination of new Set(entries.map((entry) => entry.destination))) {
       for (const entry of destination.remove((each) => unwanted.has(each))) {
         this.#attempts.forget(entry.id);
-        this.#leave(entry);
+        this.#index.leave(entry);
       }
     }
     for (const { entry, control } of this.#running) {
@@ -239,14 +205,6 @@ export class Queue implements Service {
       control.abort();
     }
     return entries.length;
-  }
-
-  #select(selection: Selection): Entry[] {
-    if (selection === "all") return [...this.#entries.values()];
-    if ("domain" in selection) {
-      return [...this.#entries.values()].filter(({ destination }) => destination.domain === selection.domain);
-    }
-    return [this.#entries.get(selection.id)].flatMap((entry) => entry ?? []);
   }
 
   /** An entry that was on disk. */
@@ -259,44 +217,8 @@ export class Queue implements Service {
       });
       return;
     }
-    this.#schedule(this.#enter(id, letter, bytes));
+    this.#schedule(this.#index.enter(id, letter, bytes, this.#clock.nowMs()));
     this.#pump();
-  }
-
-  #enter(id: string, letter: Letter, bytes: number): Destination {
-    const { domain, queuedAtMs, tries, nextAttemptMs } = letter;
-    let destination = this.#destinations.get(domain);
-    if (destination === undefined) {
-      destination = this.#resting.get(domain) ?? new Destination(domain);
-      this.#resting.delete(domain);
-      this.#destinations.set(domain, destination);
-    }
-    const entry: Entry = {
-      id,
-      destination,
-      bytes,
-      queuedAtMs,
-      tries,
-      nextAttemptMs,
-      state: "waiting",
-      dropped: false,
-    };
-    this.#entries.set(id, entry);
-    this.#bytes += bytes;
-    destination.add(entry, this.#clock.nowMs());
-    return destination;
-  }
-
-  /** The entry is gone. */
-  #leave(entry: Entry): void {
-    if (!this.#entries.delete(entry.id)) return;
-    this.#bytes -= entry.bytes;
-    const { destination } = entry;
-    if (destination.size > 0 || !this.#destinations.delete(destination.domain)) return;
-    destination.dueMs = Infinity;
-    this.#resting.set(destination.domain, destination);
-    const [longest] = this.#resting.keys();
-    if (this.#resting.size > RESTING_MAX && longest !== undefined) this.#resting.delete(longest);
   }
 
   #wake(destination: Destination): void {
@@ -306,8 +228,7 @@ export class Queue implements Service {
 
   /** Lines the destination up, or notes when to look again. */
   #schedule(destination: Destination): void {
-    const limit = destination.standing === "good" ? this.#settings.perDestination : 1;
-    if (destination.waiting === 0 || destination.running >= limit) return;
+    if (destination.waiting === 0 || destination.running >= this.#limitOf(destination)) return;
     const dueMs = destination.nextDueMs();
     if (dueMs <= this.#clock.nowMs()) {
       this.#order.line(destination);
@@ -316,6 +237,10 @@ export class Queue implements Service {
     if (destination.dueMs <= dueMs) return;
     destination.dueMs = dueMs;
     this.#due.push(dueMs, destination);
+  }
+
+  #limitOf({ standing }: Destination): number {
+    return standing === "good" ? this.#settings.perDestination : 1;
   }
 
   /** Starts what may start, then sets the timer. */
@@ -330,7 +255,8 @@ export class Queue implements Service {
     for (let next = this.#order.next(); next !== undefined; next = this.#order.next()) {
       // Read anew: a destination that fell due since would else be lined up again and again.
       const startMs = this.#clock.nowMs();
-      const entry = next.nextDueMs() <= startMs ? next.take(startMs) : undefined;
+      const isFree = next.running < this.#limitOf(next) && next.nextDueMs() <= startMs;
+      const entry = isFree ? next.take(startMs) : undefined;
       if (entry !== undefined) this.#begin(entry, startMs);
       this.#schedule(next);
     }
@@ -380,7 +306,7 @@ export class Queue implements Service {
     }
     if (end.do === "done" || entry.dropped) {
       if (end.do !== "done") this.#attempts.forget(entry.id);
-      this.#leave(entry);
+      this.#index.leave(entry);
     } else {
       this.#again(entry, end, nowMs);
     }
@@ -421,7 +347,7 @@ export class Queue implements Service {
   async #expireAll(old: readonly Entry[], nowMs: number): Promise<void> {
     for (const entry of old) {
       if (await this.#attempts.expire(entry.id)) {
-        this.#leave(entry);
+        this.#index.leave(entry);
         continue;
       }
       entry.nextAttemptMs = nowMs + this.#settings.schedule.firstMs;
@@ -433,10 +359,13 @@ export class Queue implements Service {
 
   /** Cuts off the oldest attempt to servers of unknown standing while others wait. @returns when to look again */
   #relieve(nowMs: number): number {
-    if (!this.#order.isStarved) return Infinity;
+    let starving = this.#order.starving;
     let nextMs = Infinity;
     for (const { standing, startedMs, control } of this.#running) {
-      if (standing !== "unknown" || control.signal.aborted) continue;
+      if (starving === 0) break;
+      if (standing !== "unknown") continue;
+      starving--;
+      if (control.signal.aborted) continue;
       if (nowMs - startedMs < PATIENCE_MS) {
         nextMs = startedMs + PATIENCE_MS;
         break;
@@ -463,10 +392,4 @@ export class Queue implements Service {
     if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
-}
-
-function factsOf(entry: Entry): EntryFacts {
-  const { id, destination, bytes, queuedAtMs, tries, state } = entry;
-  const nextAttemptMs = Math.max(entry.nextAttemptMs, destination.retryAtMs);
-  return { id, domain: destination.domain, bytes, queuedAtMs, tries, nextAttemptMs, state };
 }

@@ -37,24 +37,19 @@ export class StartOrder {
 
   /** Takes the next one out of its line. @returns undefined when none may start now */
   next(): Destination | undefined {
+    this.#sortAnew();
     for (const standing of ["good", "unknown", "suspect"] as const) {
-      const line = this.#lines[standing];
-      while (this.#free(standing) > 0) {
-        const first = line.shift();
-        if (first === undefined) break;
-        first.lined = false;
-        if (first.standing === standing) return first;
-        // What is known of it has changed while it stood here.
-        this.line(first);
-        if (first.standing === "good") return this.next();
-      }
+      const first = this.#free(standing) > 0 ? this.#lines[standing].shift() : undefined;
+      if (first === undefined) continue;
+      first.lined = false;
+      return first;
     }
     return undefined;
   }
 
-  /** True while destinations of unknown standing wait for slots that others of them hold. */
-  get isStarved(): boolean {
-    return this.#lines.unknown.length > 0 && this.#free("unknown") <= 0;
+  /** How many destinations of unknown standing wait for slots that others of them hold. */
+  get starving(): number {
+    return this.#free("unknown") > 0 ? 0 : this.#lines.unknown.length;
   }
 
   started(standing: Standing): void {
@@ -63,6 +58,17 @@ export class StartOrder {
 
   ended(standing: Standing): void {
     this.#running[standing]--;
+  }
+
+  /** Puts those at the heads of the lines of which more is known by now where they belong. */
+  #sortAnew(): void {
+    for (const standing of ["good", "unknown", "suspect"] as const) {
+      const line = this.#lines[standing];
+      for (let first = line[0]; first !== undefined && first.standing !== standing; first = line[0]) {
+        line.shift();
+        this.#lines[first.standing].push(first);
+      }
+    }
   }
 
   #free(standing: Standing): number {
