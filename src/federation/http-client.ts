@@ -7,7 +7,8 @@
  * - Of an answer no more is held than the caller allows.
  */
 import { concat } from "../core/bytes.ts";
-import type { CancelTimer, Clock } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
+import { IdlePool } from "../net/idle-pool.ts";
 import { dial, type OutgoingSocket, type TlsDemand } from "../net/outgoing.ts";
 import { type HttpResponse, parseResponse } from "./response.ts";
 
@@ -40,12 +41,18 @@ export type HttpResult = { ok: true; response: HttpResponse } | { ok: false; why
 
 export class HttpClient {
   readonly #clock: Clock;
-  readonly #idle = new Map<string, { socket: OutgoingSocket; cancel: CancelTimer }[]>();
-  #idleCount = 0;
-  #isStopped = false;
+  readonly #idle: IdlePool<OutgoingSocket>;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#idle = new IdlePool({
+      clock,
+      idleMaxMs: IDLE_MAX_MS,
+      perKeyMax: IDLE_PER_PEER_MAX,
+      max: IDLE_MAX,
+      isUsable: (socket) => socket.isOpen && !socket.hasUnread,
+      close: (socket) => socket.destroy(),
+    });
   }
 
   async request(target: HttpTarget, request: HttpRequest, stop: AbortSignal): Promise<HttpResult> {
@@ -54,7 +61,7 @@ export class HttpClient {
     const letGo = opened.obey(stop);
     try {
       const result = await this.#talk(opened, request);
-      if (result.ok && result.response.isReusable) this.#keep(keyOf(target), opened);
+      if (result.ok && result.response.isReusable) this.#idle.keep(keyOf(target), opened);
       else opened.destroy();
       return result;
     } catch {
@@ -67,20 +74,12 @@ export class HttpClient {
 
   /** Closes idle connections, and keeps none from now on. */
   stop(): void {
-    this.#isStopped = true;
-    for (const kept of this.#idle.values()) {
-      for (const { socket, cancel } of kept) {
-        cancel();
-        socket.destroy();
-      }
-    }
-    this.#idle.clear();
-    this.#idleCount = 0;
+    this.#idle.stop();
   }
 
   /** @returns the connection, or why there is none */
   async #connect(target: HttpTarget, stop: AbortSignal): Promise<OutgoingSocket | string> {
-    const kept = this.#takeIdle(keyOf(target));
+    const kept = this.#idle.take(keyOf(target));
     if (kept !== undefined) return kept;
     const { addresses, port, tls } = target;
     const dialled = await dial({ addresses, port, timeoutMs: CONNECT_MAX_MS, stop, clock: this.#clock });
@@ -125,44 +124,6 @@ export class HttpClient {
       if (parsed.kind === "garbage") return { ok: false, why: "the answer is no HTTP" };
       if (bytes.length > maxBytes) return { ok: false, why: "the answer is too long" };
     }
-  }
-
-  #takeIdle(key: string): OutgoingSocket | undefined {
-    const kept = this.#idle.get(key) ?? [];
-    let found: OutgoingSocket | undefined;
-    while (found === undefined && kept.length > 0) {
-      const { socket, cancel } = kept.pop() ?? {};
-      cancel?.();
-      this.#idleCount--;
-      if (socket?.isOpen === true && !socket.hasUnread) found = socket;
-      else socket?.destroy();
-    }
-    if (kept.length === 0) this.#idle.delete(key);
-    return found;
-  }
-
-  #keep(key: string, socket: OutgoingSocket): void {
-    const kept = this.#idle.get(key) ?? [];
-    if (
-      this.#isStopped ||
-      kept.length >= IDLE_PER_PEER_MAX ||
-      this.#idleCount >= IDLE_MAX ||
-      !socket.isOpen
-    ) {
-      socket.destroy();
-      return;
-    }
-    const entry = { socket, cancel: this.#clock.after(IDLE_MAX_MS, () => this.#expire(key, socket)) };
-    this.#idle.set(key, [...kept, entry]);
-    this.#idleCount++;
-  }
-
-  #expire(key: string, socket: OutgoingSocket): void {
-    const kept = (this.#idle.get(key) ?? []).filter((entry) => entry.socket !== socket);
-    if (kept.length === 0) this.#idle.delete(key);
-    else this.#idle.set(key, kept);
-    this.#idleCount--;
-    socket.destroy();
   }
 }
 

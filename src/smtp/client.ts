@@ -8,9 +8,10 @@
  */
 import type { Address } from "../core/address.ts";
 import { fromUtf8 } from "../core/bytes.ts";
-import type { CancelTimer, Clock } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Outcome, PeerReply } from "../delivery/courier.ts";
 import type { Transfer, SmtpPeer, SmtpResult, SmtpTransport } from "../delivery/transport.ts";
+import { IdlePool } from "../net/idle-pool.ts";
 import { dial, type OutgoingSocket } from "../net/outgoing.ts";
 import { DotStuffer } from "./client-engine/dot-stuffer.ts";
 import { type ClientEffect, SmtpClientEngine, type TransactionReport } from "./client-engine/engine.ts";
@@ -35,17 +36,23 @@ export interface SmtpClientParts {
 
 export class SmtpClient implements SmtpTransport {
   readonly #parts: SmtpClientParts;
-  readonly #idle = new Map<string, Session[]>();
-  #idleCount = 0;
-  #isStopped = false;
+  readonly #idle: IdlePool<Session>;
 
   constructor(parts: SmtpClientParts) {
     this.#parts = parts;
+    this.#idle = new IdlePool({
+      clock: parts.clock,
+      idleMaxMs: IDLE_MAX_MS,
+      perKeyMax: IDLE_PER_PEER_MAX,
+      max: IDLE_MAX,
+      isUsable: (session) => session.isIdle,
+      close: (session) => session.quit(),
+    });
   }
 
   /** Sessions that wait for another message. */
   get idleSessions(): number {
-    return this.#idleCount;
+    return this.#idle.size;
   }
 
   async deliver(
@@ -54,10 +61,12 @@ export class SmtpClient implements SmtpTransport {
     recipients: readonly Address[],
     stop: AbortSignal,
   ): Promise<SmtpResult> {
-    for (let kept = this.#takeIdle(peer); kept !== undefined; kept = this.#takeIdle(peer)) {
+    const key = keyOf(peer);
+    for (let kept = this.#idle.take(key); kept !== undefined; kept = this.#idle.take(key)) {
       const result = await this.#use(peer, kept, transfer, recipients, stop);
-      // It had died before it took anything: nothing was said about the message.
-      if (result !== undefined) return result;
+      // It was over before it got anything of the message: what it said last was about its idleness.
+      const isStale = !kept.isIdle && !kept.hasSentBody && !stop.aborted;
+      if (result !== undefined && !isStale) return result;
     }
     const opened = await this.#open(peer, stop);
     if (!(opened instanceof Session)) return opened;
@@ -67,10 +76,7 @@ export class SmtpClient implements SmtpTransport {
 
   /** Ends the idle sessions, and keeps none from now on. */
   stop(): void {
-    this.#isStopped = true;
-    for (const sessions of this.#idle.values()) for (const session of sessions) session.quit();
-    this.#idle.clear();
-    this.#idleCount = 0;
+    this.#idle.stop();
   }
 
   async #open(peer: SmtpPeer, stop: AbortSignal): Promise<Session | SmtpResult> {
@@ -108,39 +114,8 @@ export class SmtpClient implements SmtpTransport {
       left = report?.again ?? [];
     }
     letGo();
-    if (session.isIdle) this.#keep(keyOf(peer), session);
+    if (session.isIdle) this.#idle.keep(keyOf(peer), session);
     return { kind: "answered", outcomes };
-  }
-
-  #takeIdle(peer: SmtpPeer): Session | undefined {
-    const key = keyOf(peer);
-    const sessions = this.#idle.get(key);
-    const session = sessions?.pop();
-    if (sessions?.length === 0) this.#idle.delete(key);
-    if (session === undefined) return undefined;
-    this.#idleCount--;
-    session.cancelIdle();
-    return session;
-  }
-
-  #keep(key: string, session: Session): void {
-    const sessions = this.#idle.get(key) ?? [];
-    if (this.#isStopped || sessions.length >= IDLE_PER_PEER_MAX || this.#idleCount >= IDLE_MAX) {
-      session.quit();
-      return;
-    }
-    sessions.push(session);
-    this.#idle.set(key, sessions);
-    this.#idleCount++;
-    session.cancelIdle = this.#parts.clock.after(IDLE_MAX_MS, () => this.#expire(key, session));
-  }
-
-  #expire(key: string, session: Session): void {
-    const sessions = (this.#idle.get(key) ?? []).filter((other) => other !== session);
-    if (sessions.length === 0) this.#idle.delete(key);
-    else this.#idle.set(key, sessions);
-    this.#idleCount--;
-    session.quit();
   }
 }
 
@@ -152,12 +127,13 @@ function keyOf({ name, port, tls, verify, addresses }: SmtpPeer): string {
 /** One connection with its engine. */
 class Session {
   readonly socket: OutgoingSocket;
-  cancelIdle: CancelTimer = () => {};
   closeReason = "";
   closeReply: PeerReply | undefined;
   readonly #peer: SmtpPeer;
   readonly #ca: string | undefined;
   readonly #engine: SmtpClientEngine;
+  /** The body of the last transaction was begun. */
+  hasSentBody = false;
   #report: TransactionReport | undefined;
   #transfer: Transfer | undefined;
   /** The server said something since `transact`. */
@@ -182,6 +158,7 @@ class Session {
   async transact(transfer: Transfer, recipients: readonly Address[]): Promise<TransactionReport | undefined> {
     this.#report = undefined;
     this.#hasAnswered = false;
+    this.hasSentBody = false;
     this.#transfer = transfer;
     await this.#run(this.#engine.begin({ sender: transfer.sender, recipients, bytes: transfer.bytes }));
     this.#transfer = undefined;
@@ -252,6 +229,7 @@ class Session {
   /** A message that can't be read to its end must not be ended: the connection is broken off instead. */
   async #sendBody(): Promise<ClientEffect[]> {
     const stuffer = new DotStuffer();
+    this.hasSentBody = true;
     try {
       for await (const slice of this.#transfer?.slices() ?? []) {
         for (const piece of stuffer.write(slice)) this.socket.write(piece);

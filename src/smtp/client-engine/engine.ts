@@ -324,6 +324,8 @@ export class SmtpClientEngine {
   #close(why: string, reply?: PeerReply): void {
     this.#closed = true;
     this.#awaited = [];
+    // Words behind the answer to STARTTLS: there must be no handshake any more.
+    this.#effects = this.#effects.filter((effect) => effect.do !== "startTls");
     this.#effects.push({ do: "close", why, ...(reply === undefined ? {} : { reply }) });
   }
 
