@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { connect, createServer } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 
@@ -140,15 +140,19 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** Dovecot wants users and groups by name, which the environment need not tell. */
+function idOf(flag: string): string {
+  return Bun.spawnSync(["id", flag]).stdout.toString().trim();
+}
+
 function configuration(dir: string, port: number): string {
   const isRoot = process.getuid?.() === 0;
-  const me = userInfo();
   const users = isRoot
     ? "first_valid_uid = 1"
-    : `default_login_user = ${me.username}\ndefault_internal_user = ${me.username}\n` +
-      `default_internal_group = ${me.gid}\nfirst_valid_uid = 1`;
-  const jails = isRoot ? [] : ["imap-login", "anvil", "auth", "stats", "config", "log"];
-  const [uid, gid] = isRoot ? [NOBODY, NOBODY] : [me.uid, me.gid];
+    : `default_login_user = ${idOf("-un")}\ndefault_internal_user = ${idOf("-un")}\n` +
+      `default_internal_group = ${idOf("-gn")}\nfirst_valid_uid = 1`;
+  const jails = isRoot ? [] : ["imap-login", "anvil", "stats"];
+  const [uid, gid] = isRoot ? [NOBODY, NOBODY] : [idOf("-u"), idOf("-g")];
   return `
 protocols = imap
 base_dir = ${dir}/run

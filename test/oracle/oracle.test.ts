@@ -3,7 +3,8 @@
  * compiled relay. Answers must be the same, or differ in a way that differences.ts lists with its reason.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { type Difference, differences } from "./differences.ts";
+import type { Difference } from "./difference.ts";
+import { differences } from "./differences.ts";
 import { whyNoDovecot } from "./dovecot.ts";
 import { generatedSessions } from "./grammar.ts";
 import { Match } from "./match.ts";

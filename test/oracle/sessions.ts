@@ -1,16 +1,7 @@
 /** The hand-written sessions: what generated ones would seldom hit, and what each extension is for. */
 import type { Session } from "./play.ts";
-
-/** Splits a table of sessions: a name, the mailbox, then a line each. */
-function session(name: string, mailbox: Session["mailbox"], text: string): Session {
-  const lines = text.split("\n").map((line) => line.trim());
-  return { name, mailbox, lines: lines.filter((line) => line !== "") };
-}
-
-/** One command on the ordinary mailbox. */
-function onMail(kind: string, commands: readonly string[]): Session[] {
-  return commands.map((command) => session(`${kind}: ${command}`, "mail", `SELECT INBOX\n${command}`));
-}
+import { onMail, session } from "./script.ts";
+import { searches } from "./search-sessions.ts";
 
 const SECTIONS = [
   ..."[] [HEADER] [TEXT] [1] [2] [3] [1.1] [2.1] [1.MIME] [2.MIME] [2.HEADER] [2.TEXT] [2.1.MIME] [2.2] [2.3]".split(
@@ -27,99 +18,6 @@ const SECTIONS = [
   "[HEADER.FIELDS.NOT (SUBJECT FROM TO DATE)]",
   "[2.HEADER.FIELDS (SUBJECT)]",
   "[2.HEADER.FIELDS.NOT (SUBJECT)]",
-];
-
-const KEYS = [
-  ..."ALL ANSWERED DELETED DRAFT FLAGGED SEEN UNANSWERED UNDELETED UNDRAFT UNFLAGGED UNSEEN OLD".split(" "),
-  "KEYWORD $Forwarded",
-  "UNKEYWORD $Forwarded",
-  "LARGER 500",
-  "SMALLER 500",
-  "LARGER 4294967295",
-  "BEFORE 2-Feb-2026",
-  "ON 2-Feb-2026",
-  "SINCE 2-Feb-2026",
-  'ON "2-Feb-2026"',
-  "ON 02-feb-2026",
-  "SENTBEFORE 3-Feb-2026",
-  "SENTON 2-Feb-2026",
-  "SENTSINCE 3-Feb-2026",
-  "FROM alice",
-  "FROM ALICE",
-  'FROM "Bob, the"',
-  "TO bob@relay.test",
-  "CC dave",
-  "BCC erin",
-  "SUBJECT light",
-  'SUBJECT "first  light"',
-  "SUBJECT table",
-  'SUBJECT ""',
-  "HEADER Message-ID two",
-  'HEADER Message-ID ""',
-  'HEADER X-Long "folded over lines"',
-  "HEADER Chat-Version 1",
-  "HEADER X-None x",
-  "BODY needle",
-  "BODY inner",
-  "BODY inner@other.test",
-  "TEXT needle",
-  "TEXT first",
-  "TEXT nothinglikeit",
-  "NOT SEEN",
-  "NOT NOT SEEN",
-  "OR SEEN FLAGGED",
-  "OR OR SEEN FLAGGED SUBJECT light",
-  "(SEEN FLAGGED)",
-  "(OR SEEN (FLAGGED NOT DRAFT)) UNDELETED",
-  "1",
-  "1:3",
-  "*",
-  "2:*",
-  "*:2",
-  "1,3,5",
-  "9:20",
-  "11",
-  "11:12",
-  "UID 1:3",
-  "UID *",
-  "UID 20:*",
-  "UID 100",
-  "1:5 UNSEEN",
-  "NOT 1:5",
-  "UNSEEN SINCE 1-Feb-2026 SMALLER 100000",
-  "CHARSET UTF-8 SUBJECT light",
-  "CHARSET US-ASCII SUBJECT light",
-  "CHARSET X-UNKNOWN SUBJECT light",
-  "FROM",
-  "NONSENSE",
-  "ON 31-Feb-2026",
-  "(",
-  "()",
-  "OR SEEN",
-  "",
-];
-
-const searches = [
-  ...onMail(
-    "search",
-    KEYS.map((key) => `SEARCH ${key}`.trim()),
-  ),
-  ...onMail("search", [
-    "UID SEARCH ALL",
-    "UID SEARCH 2:4",
-    "UID SEARCH UID 2:4",
-    "SEARCH RETURN () ALL",
-    "SEARCH RETURN (MIN) UNSEEN",
-    "SEARCH RETURN (MAX) UNSEEN",
-    "SEARCH RETURN (COUNT) UNSEEN",
-    "SEARCH RETURN (ALL) UNSEEN",
-    "SEARCH RETURN (MIN MAX COUNT ALL) SEEN",
-    "UID SEARCH RETURN (MIN MAX COUNT ALL) SEEN",
-    "SEARCH RETURN (MIN MAX) SUBJECT nothinglikeit",
-    "SEARCH RETURN (COUNT) SUBJECT nothinglikeit",
-    "SEARCH RETURN (ALL) SUBJECT nothinglikeit",
-    "SEARCH RETURN (BOGUS) ALL",
-  ]),
 ];
 
 const fetches = [
