@@ -73,7 +73,7 @@ const stages: readonly Stage[] = [
   },
   {
     name: "unit",
-    commands: () => [bunTest(["src", "test/talks", "release", "web"], ["--parallel=2", "--timeout=30000"])],
+    commands: () => [bunTest(["src", "test/talks/", "release", "web"], ["--parallel=2", "--timeout=30000"])],
     suite: true,
   },
   { name: "fuzz", commands: () => [[bun, "test/fuzz/main.ts", "--minutes", "0.25"]] },

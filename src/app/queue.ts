@@ -6,7 +6,7 @@ import { accept } from "../core/verdict.ts";
 import type { Courier } from "../delivery/courier.ts";
 import type { Outgoing } from "../delivery/door.ts";
 import { Queue, type QueueSettings } from "../delivery/queue/queue.ts";
-import { Reporter } from "../delivery/report.ts";
+import { type DeliveryListener, Reporter } from "../delivery/report.ts";
 import type { Log } from "../log/events.ts";
 import { judgeOutbound } from "../policy/federation.ts";
 import type { HotState } from "../state/hot-state.ts";
@@ -20,6 +20,8 @@ export interface MailQueueParts {
   state: HotState;
   clock: Clock;
   log: Log;
+  /** Hears of reports, as of any delivery. */
+  onDelivered?: DeliveryListener;
 }
 
 export class MailQueue {
@@ -30,8 +32,8 @@ export class MailQueue {
   readonly #state: HotState;
   #domains: ReadonlySet<Domain>;
 
-  constructor({ config, courier, store, state, clock, log }: MailQueueParts) {
-    const reporter = new Reporter({ store, clock });
+  constructor({ config, courier, store, state, clock, log, onDelivered }: MailQueueParts) {
+    const reporter = new Reporter({ store, clock, onDelivered });
     this.#domains = new Set(config.domains);
     this.#state = state;
     this.queue = new Queue({

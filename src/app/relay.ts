@@ -19,6 +19,7 @@ import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { AppendDoor } from "../delivery/append.ts";
 import type { Courier } from "../delivery/courier.ts";
 import { Door } from "../delivery/door.ts";
+import type { DeliveryListener } from "../delivery/report.ts";
 import { ExchangerPoller } from "../delivery/exchanger.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import { createApp, type SiteFacts, type Registration as SiteRegistration } from "../http/app.ts";
@@ -164,7 +165,6 @@ export class Relay {
     };
     const gate = { store, accounts, log, clock };
     const origin = new OriginChecker({ resolver, clock, mode: () => this.#config.federation.dkim });
-    const queue = await this.#openQueue(store, state, resolver, dkim);
     const tokens = new DeviceTokens(db, clock);
     const { limits } = this.#config;
     const connections = new ConnectionLimits({
@@ -185,6 +185,8 @@ export class Relay {
     const pusher = createPusher({ db, tokens, config, settings, log, clock });
     await pusher.start();
     this.#undo.push(() => pusher.stop());
+    const onDelivered: DeliveryListener = (users, sender) => pusher.delivered(users, sender);
+    const queue = await this.#openQueue({ store, state, resolver, keys: dkim, onDelivered });
     const door = new Door({
       ...gate,
       settings: this.#config,
@@ -192,7 +194,7 @@ export class Relay {
       origin,
       federation: state.federation,
       outgoing: queue.outgoing,
-      onDelivered: (users, sender) => pusher.delivered(users, sender),
+      onDelivered,
     });
     const poller = new ExchangerPoller({ exchangers: state.exchangers, door, fetch, clock, log });
     await poller.start();
@@ -304,12 +306,14 @@ export class Relay {
     return store;
   }
 
-  async #openQueue(
-    store: MaildirStore,
-    state: HotState,
-    resolver: Resolver,
-    keys: DkimKeys,
-  ): Promise<MailQueue> {
+  async #openQueue(needs: {
+    store: MaildirStore;
+    state: HotState;
+    resolver: Resolver;
+    keys: DkimKeys;
+    onDelivered: DeliveryListener;
+  }): Promise<MailQueue> {
+    const { store, state, resolver, keys, onDelivered } = needs;
     const parts = { clock: this.#clock, log: this.#log };
     const isLocal = (domain: Domain): boolean => this.#config.domains.includes(domain);
     const signer = new MailSigner({ keys, isLocal, clock: this.#clock });
@@ -317,7 +321,7 @@ export class Relay {
     const ways = createCourier({ ...parts, config, resolver, overrides: state.overrides, signer });
     this.#undo.push(() => ways.stop());
     const courier = this.#courier ?? ways.courier;
-    const queue = new MailQueue({ ...parts, config: this.#config, courier, store, state });
+    const queue = new MailQueue({ ...parts, config: this.#config, courier, store, state, onDelivered });
     await queue.start();
     this.#undo.push(() => queue.stop());
     return queue;

@@ -18,7 +18,8 @@ import {
 import type { OriginFact } from "../policy/admit.ts";
 import { type OriginGate, unasked } from "../policy/origin.ts";
 import { AppendDoor } from "./append.ts";
-import { type DeliveryListener, Door, type DoorSettings } from "./door.ts";
+import { Door, type DoorSettings } from "./door.ts";
+import type { DeliveryListener } from "./report.ts";
 import type { Envelope } from "./intake.ts";
 import { decodeLetter, type Letter } from "./queue/letter.ts";
 

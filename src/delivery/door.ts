@@ -29,7 +29,7 @@ import type { Envelope, Intake, MailDoor, SubmitterFacts } from "./intake.ts";
 import type { Letter } from "./queue/letter.ts";
 import { pack } from "./queue/pack.ts";
 import { Reception } from "./reception.ts";
-import { Reporter } from "./report.ts";
+import { type DeliveryListener, Reporter } from "./report.ts";
 import { MailboxRoom } from "./room.ts";
 
 /** What the door takes from the configuration; `Config` has it all. */
@@ -61,12 +61,6 @@ export interface Outgoing {
   /** Mail came from that domain. */
   heardFrom(domain: Domain): void;
 }
-
-/**
- * Hears of each message that is durable in mailboxes, before its 250: must be quick, and must not throw.
- * @param sender the login on submission, the envelope sender elsewhere; null for reports
- */
-export type DeliveryListener = (users: readonly Address[], sender: Address | null) => void;
 
 export interface DoorParts {
   settings: DoorSettings;

@@ -7,9 +7,16 @@ import type { Clock } from "../core/clock.ts";
 import type { MailStore, SealedMessage } from "../storage/store.ts";
 import { composeBounce, type FailedRecipient } from "./bounce.ts";
 
+/**
+ * Hears of each message that is durable in mailboxes, before its 250: must be quick, and must not throw.
+ * @param sender the login on submission, the envelope sender elsewhere; null for reports
+ */
+export type DeliveryListener = (users: readonly Address[], sender: Address | null) => void;
+
 export interface ReporterParts {
   store: Pick<MailStore, "spool" | "deliver">;
   clock: Clock;
+  onDelivered?: DeliveryListener | undefined;
 }
 
 export class Reporter {
@@ -24,7 +31,7 @@ export class Reporter {
    * @throws {StorageError} when the report can't be stored
    */
   async report(to: Address, originalHeader: Uint8Array, failures: readonly FailedRecipient[]): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { store, clock, onDelivered } = this.#parts;
     const { header, body } = composeBounce({
       domain: domainOf(to),
       to,
@@ -40,6 +47,7 @@ export class Reporter {
       spool.write(body);
       message = spool.seal(header);
       await store.deliver(message, [{ user: to, mailbox: "INBOX" }]);
+      onDelivered?.([to], null);
     } finally {
       message?.discard();
       spool.discard();

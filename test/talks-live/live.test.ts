@@ -46,7 +46,11 @@ beforeAll(async () => {
   }
   await makes.stop();
   await makes.dispose();
-  const closed = { accounts: { ...SHORT_NAMES, create_at_login: false }, limits: NO_THROTTLE, smtp: PLAIN };
+  const closed = {
+    accounts: { ...SHORT_NAMES, create_at_login: false },
+    limits: NO_THROTTLE,
+    smtp: PLAIN,
+  };
   relays.set("closed", await Relay.start({ name: "talks-live-closed", dir, config: closed }));
   const open = { accounts: SHORT_NAMES, metadata: { comment: "hello" } };
   relays.set("open", await Relay.start({ name: "talks-live-open", config: open }));

@@ -18,6 +18,7 @@ const needs: Readonly<Record<string, string>> = {
   "smtp/port-25.talk": LIMITS,
   "smtp/refusals-at-data.talk": ANY_MAIL,
   "smtp/refusals-at-rcpt.talk": ANY_MAIL,
+  "smtp/sender-binding.talk": "needs a relay without federation",
   "smtp/too-big.talk": LIMITS,
   "smtp/too-many-recipients.talk": LIMITS,
   "smtp/shutting-down-verdict.talk": "needs the fakes' verdict on a message",
