@@ -1,4 +1,5 @@
 /** What the rooms are told of configuration and state when the relay puts them together. */
+import { mkdirSync } from "node:fs";
 import type { Registration } from "../auth/registration.ts";
 import type { RevokedWhy } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
@@ -15,6 +16,21 @@ const FAILED_LOGIN_DELAY_MS = 2000;
 
 /** A state directory that can't be used, or a mode that is not there; the message is for the operator. */
 export class StartError extends Error {}
+
+/** @throws {StartError} when it can't be made */
+export function makeStateDir(stateDir: string): void {
+  try {
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
+    throw new StartError(
+      `state_dir: expected a directory this user can write to, found ${stateDir} (${code})`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
 
 /** What could not be taken, for the operator. */
 export function reloadKeys(keys: DkimKeys): string | undefined {

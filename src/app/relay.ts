@@ -2,7 +2,6 @@
  * The relay, put together: the only place where rooms meet as objects. Start builds from the state directory up to
  * the listeners; stop goes the other way, and nothing that was answered 250 is lost on it.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { HashSlots } from "../auth/hash-slots.ts";
 import { Login } from "../auth/login.ts";
@@ -44,6 +43,7 @@ import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { relayMetadata } from "./metadata.ts";
 import {
   imapSettings,
+  makeStateDir,
   reloadKeys,
   restartOnly,
   revokedTexts,
@@ -255,17 +255,7 @@ export class Relay {
 
   async #openState(): Promise<{ state: HotState; db: Db }> {
     const { stateDir } = this.#config;
-    try {
-      mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? "unknown error";
-      throw new StartError(
-        `state_dir: expected a directory this user can write to, found ${stateDir} (${code})`,
-        {
-          cause: error,
-        },
-      );
-    }
+    makeStateDir(stateDir);
     this.#undo.push(lockStateDirectory(stateDir));
     const db = openDatabase(join(stateDir, "madmail.db"));
     this.#undo.push(() => closeDatabase(db));

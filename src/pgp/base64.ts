@@ -57,14 +57,24 @@ export class Base64Lines {
   }
 
   #block(block: Uint8Array): boolean {
-    const chars = this.#countChars(block);
-    if (chars < 0) return false;
+    const before = { lineChars: this.#lineChars, afterCr: this.#afterCr };
+    const chars = this.#countChars(block, true);
     const text = this.#carry + toLatin1(block);
-    const total = this.#carry.length + chars;
+    const carried = this.#carry.length;
     const result = this.#decode(text, "stop-before-partial");
-    if (result === undefined || result.written !== (total >> 2) * 3) return false;
+    if (result === undefined) return false;
     this.#carry = result.read === text.length ? "" : text.slice(result.read).replace(/[\r\n]/g, "");
-    return this.#carry.length === (total & 3);
+    if (chars >= 0 && this.#isAll(result.written, carried + chars)) return true;
+    // A guess may have jumped over the end of a short line, and then counted it: lines may have any length.
+    this.#lineChars = before.lineChars;
+    this.#afterCr = before.afterCr;
+    const exact = this.#countChars(block, false);
+    return exact >= 0 && this.#isAll(result.written, carried + exact);
+  }
+
+  /** Whether the decoder took every character for one of a group: it passes over white space in silence. */
+  #isAll(written: number, chars: number): boolean {
+    return written === (chars >> 2) * 3 && this.#carry.length === (chars & 3);
   }
 
   #decode(
@@ -82,8 +92,12 @@ export class Base64Lines {
     }
   }
 
-  /** Counts what is not a line end. @returns -1 after a CR without LF; a bare LF shows as a character too many */
-  #countChars(block: Uint8Array): number {
+  /**
+   * Counts what is not a line end.
+   * @param guessing looks for the line end where that of the line before was: never too few characters, maybe too many
+   * @returns -1 after a CR without LF; a bare LF shows as a character too many
+   */
+  #countChars(block: Uint8Array, guessing: boolean): number {
     let chars = 0;
     let at = 0;
     while (at < block.length) {
@@ -95,7 +109,7 @@ export class Base64Lines {
         continue;
       }
       const guess = at + this.#usualChars - this.#lineChars;
-      let cr = guess >= at && block[guess] === CR ? guess : block.indexOf(CR, at);
+      let cr = guessing && guess >= at && block[guess] === CR ? guess : block.indexOf(CR, at);
       if (cr < 0) cr = block.length;
       chars += cr - at;
       this.#lineChars += cr - at;

@@ -200,11 +200,12 @@ export class Pusher implements Service {
     const nowMs = this.#parts.clock.monotonicMs();
     switch (result) {
       case "taken":
-        log.emit({ kind: "pushSent" });
         this.#breaker.succeeded();
         this.#recent.set(token, nowMs);
-        if (!job.again) return this.#remove(token);
-        return this.#enqueue(token, nowMs);
+        if (job.again) this.#enqueue(token, nowMs);
+        else this.#remove(token);
+        // Said when it is forgotten on disk, too: from here on no crash tells it again.
+        return log.emit({ kind: "pushSent" });
       case "dead":
         this.#breaker.succeeded();
         log.emit({ kind: "pushDropped", why: "tokenGone" });

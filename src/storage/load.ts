@@ -85,7 +85,8 @@ export async function sweepTorn(
         const parsed = parseMessageName(name, uidValidity);
         if (parsed === undefined) return;
         const stat = await statIfThere(`${directory}/${name}`);
-        if (stat !== undefined && stat.size !== parsed.size) torn.add(name);
+        // Gone since it was listed: the other sweep of the same directory found it torn first.
+        if (stat === undefined || stat.size !== parsed.size) torn.add(name);
       }),
     );
   }
