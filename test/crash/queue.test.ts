@@ -128,14 +128,14 @@ describe(`mail to other servers under load (CRASH_SEED=${seed})`, () => {
       if (first === undefined || second === undefined) throw new Error("two entries are expected");
       expect(await queue("show", first)).toMatchObject({ id: first, recipients: ["x@dead.test"] });
       expect(await queue("retry", "dead.test")).toEqual({ count: messages });
-      expect(await queue("remove", first)).toEqual({ count: 1 });
+      expect(await queue("remove", first, "--yes")).toEqual({ count: 1 });
       await relay.stop();
-      expect(await queue("remove", second)).toEqual({ count: 1 });
+      expect(await queue("remove", second, "--yes")).toEqual({ count: 1 });
       expect(await queue("status")).toMatchObject({ messages: messages - 2 });
       await relay.restart();
       expect(await queue("purge", "--yes")).toEqual({ count: messages - 2 });
       expect(await queue("status")).toMatchObject({ messages: 0 });
-      const again = await runMadmail(["queue", "remove", first, ...where()]);
+      const again = await runMadmail(["queue", "remove", first, "--yes", ...where()]);
       expect(again).toMatchObject({ code: 1, output: `madmail: nothing in the queue matches ${first}\n` });
     },
     TIMEOUT_MS,
