@@ -8,7 +8,7 @@
  */
 import { Database } from "bun:sqlite";
 import { chmodSync, closeSync, fstatSync, openSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { migrate } from "drizzle-orm/bun-sqlite/migrator";
 import { embeddedDirectory } from "../config/embedded.ts";
