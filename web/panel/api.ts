@@ -2,7 +2,7 @@
 import type { InputOf, OutputOf } from "../../src/operations/operations.ts";
 import type { OperationName } from "../../src/operations/table.ts";
 import { facts } from "./facts.ts";
-import { endSession, session } from "./session.ts";
+import { endSession, hasEnded, session } from "./session.ts";
 
 /** Why a call brought nothing. `status` is the API's, 0 where the relay did not answer at all. */
 export class ApiError extends Error {
@@ -41,7 +41,10 @@ export async function ask(resource: string, method: string, body: unknown, token
   }
   if (!response.ok) throw new ApiError(0, `the relay answers HTTP ${response.status}`);
   const envelope = (await response.json()) as Envelope;
-  if (envelope.status === 401) endSession();
+  if (envelope.status === 401 && session.value !== undefined) {
+    hasEnded.value = true;
+    endSession();
+  }
   if (envelope.status >= 400)
     throw new ApiError(envelope.status, envelope.error ?? `status ${envelope.status}`);
   return envelope.body;

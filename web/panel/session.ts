@@ -12,7 +12,11 @@ const KEY = "madmail.session";
 
 export const session = signal<Session | undefined>(stored());
 
+/** Whether the last session ended by itself, as one that ran out. */
+export const hasEnded = signal(false);
+
 export function beginSession(opened: Session): void {
+  hasEnded.value = false;
   sessionStorage.setItem(KEY, JSON.stringify(opened));
   session.value = opened;
 }
