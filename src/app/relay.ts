@@ -162,13 +162,19 @@ export class Relay {
       addresses: () => ({ ...front.addresses() }),
       reload: () => this.reload(),
       applySettings: () => this.#supervisor.reload(this.#config),
-      accountLink: (account) => this.accountLink(account),
+      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+      delivered: (users) => mail.pusher.delivered(users, null),
       queue: {
         retry: (selection) => mail.queue.queue.retry(selection),
         drop: (selection) => mail.queue.queue.drop(selection),
       },
     };
-    const operations = new Operations({ ...ground, fileConfig: () => this.#config, live });
+    const operations = new Operations({
+      ...ground,
+      fileConfig: () => this.#config,
+      accountLink: (account) => this.accountLink(account),
+      live,
+    });
     const control = new ControlServer(this.#config.stateDir, operations, this.#log);
     control.start();
     this.#supervisor.onStop(() => control.stop());
