@@ -36,7 +36,9 @@ export type CreateResult = { ok: true; address: Address; password: string } | { 
 export type ImportFault = CreateFault | "badHash";
 export type ImportResult = { ok: true } | { ok: false; why: ImportFault };
 
-export type SetPasswordResult = { ok: true } | { ok: false; why: "unknown" | "unavailable" | PasswordFault };
+export type SetPasswordResult =
+  | { ok: true; password: string }
+  | { ok: false; why: "unknown" | "unavailable" | PasswordFault };
 
 /** As long as operators' tools expect names that are made up for them. */
 const RANDOM_NAME_LENGTH = 12;
@@ -127,7 +129,12 @@ export class AccountOperations {
     if (hash === undefined) return { ok: false, why: "unavailable" };
     if (!this.#state.accounts.setHash(user, hash)) return { ok: false, why: "unknown" };
     this.#revocations.announce(user, "passwordChanged");
-    return { ok: true };
+    return { ok: true, password };
+  }
+
+  /** Sets a made-up password and ends the account's sessions. @throws what the database throws */
+  resetPassword(user: Address): Promise<SetPasswordResult> {
+    return this.setPassword(user, generatePassword(this.#random, this.#config().accounts));
   }
 
   /**
