@@ -46,6 +46,7 @@ export function reloadKeys(keys: DkimKeys): string | undefined {
 /** What BYE tells the client. */
 export const revokedTexts: Record<RevokedWhy, string> = {
   removed: "Account removed",
+  retired: "Account removed",
   blocked: "Account disabled",
   passwordChanged: "Log in again",
 };

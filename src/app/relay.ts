@@ -200,13 +200,19 @@ export class Relay {
       addresses: () => ({ ...front.addresses() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
-      accountLink: (account) => this.accountLink(account),
+      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+      delivered: (users) => mail.pusher.delivered(users, null),
       queue: {
         retry: (selection) => mail.queue.queue.retry(selection),
         drop: (selection) => mail.queue.queue.drop(selection),
       },
     };
-    const operations = new Operations({ ...ground, fileConfig: () => this.#file, live });
+    const operations = new Operations({
+      ...ground,
+      fileConfig: () => this.#file,
+      accountLink: (account) => this.accountLink(account),
+      live,
+    });
     const control = new ControlServer(this.#config.stateDir, operations, this.#log);
     control.start();
     this.#supervisor.onStop(() => control.stop());
