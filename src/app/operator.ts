@@ -3,6 +3,7 @@
  * the state directory itself, which is then locked for the time of the command.
  */
 import type { Config, ListenerName } from "../config/config.ts";
+import { applySettings } from "../config/settings.ts";
 import { type Address, hostOf } from "../core/address.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
@@ -39,9 +40,27 @@ async function open(
   log: ReturnType<typeof createLog>,
 ): Promise<Caller> {
   try {
-    const ground = await openGround({ config: () => config, clock: systemClock, log, supervisor });
-    const accountLink = (account: { address: Address; password: string }) => plannedLink(config, account);
-    return new Operations({ ...ground, fileConfig: () => config, accountLink, live: undefined }).as("cli");
+    let inForce = config;
+    let revision = -1;
+    // As the next start will have it.
+    const current = (): Config => {
+      const { settings } = ground.state;
+      if (settings.revision === revision) return inForce;
+      revision = settings.revision;
+      inForce = applySettings(config, (key) => settings.get(key));
+      return inForce;
+    };
+    let ask = () => config;
+    const ground = await openGround({ config: () => ask(), clock: systemClock, log, supervisor });
+    ask = current;
+    const accountLink = (account: { address: Address; password: string }) => plannedLink(current(), account);
+    return new Operations({
+      ...ground,
+      config: current,
+      fileConfig: () => config,
+      accountLink,
+      live: undefined,
+    }).as("cli");
   } catch (error) {
     if (error instanceof DatabaseError && error.fault === "busy") return controlCaller(config.stateDir);
     if (error instanceof DatabaseError || error instanceof StorageError || error instanceof StartError) {
