@@ -1,6 +1,10 @@
 /** Every operation there is, by name. */
+import { accountTransferOperations } from "./account-transfer.ts";
 import { accountOperations } from "./accounts.ts";
 import { blocklistOperations } from "./blocklist.ts";
+import { mailboxOperations } from "./mailboxes.ts";
+import { messageOperations } from "./messages.ts";
+import { noticeOperations } from "./notices.ts";
 import { queueOperations } from "./queue.ts";
 import { quotaOperations } from "./quota.ts";
 import { registrationOperations } from "./registration.ts";
@@ -8,7 +12,11 @@ import { relayOperations } from "./relay.ts";
 
 export const operationTable = {
   ...accountOperations,
+  ...accountTransferOperations,
   ...blocklistOperations,
+  ...mailboxOperations,
+  ...messageOperations,
+  ...noticeOperations,
   ...queueOperations,
   ...quotaOperations,
   ...registrationOperations,
