@@ -1,5 +1,6 @@
 /** The sections of `madmail.toml` about what browsers see: site, administration, mail in the browser. */
 import { z } from "zod";
+import { endpoints } from "./schema-fields.ts";
 
 export const languages = ["en", "fa", "ru", "es"] as const;
 /** How account links tell clients to connect; `default` is what listens. */
@@ -69,4 +70,11 @@ export const webmail = z.strictObject({
     .meta({
       description: "Origins of other sites whose pages may use them. A setting made at run time wins.",
     }),
+});
+
+export const rest = z.strictObject({
+  listen: endpoints(
+    ["127.0.0.1:8080"],
+    "Where the REST API for scripts answers, without TLS, while ENABLE_API=true stands in the environment.",
+  ),
 });
