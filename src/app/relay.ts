@@ -12,7 +12,6 @@ import type { SiteFacts } from "../http/app.ts";
 import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
-import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
 import { ControlServer } from "./control.ts";
@@ -21,7 +20,8 @@ import { createResolver } from "./federation.ts";
 import { type Front, openFront, type RelayAddresses } from "./front.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
-import { type Mail, openMail } from "./mail.ts";
+import { type LiveParts, liveRelay } from "./live.ts";
+import { openMail } from "./mail.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
@@ -189,26 +189,20 @@ export class Relay {
       courier: this.#courier,
     });
     const front = await openFront({ ground, supervisor, mail, tls, dkim, iroh, turn, limits });
-    this.#openControl(ground, mail, front);
+    this.#openControl({ ground, mail, front, turn, iroh });
     return front;
   }
 
   /** Operators come in when all else works, and are shown out first. */
-  #openControl(ground: Ground, mail: Mail, front: Front): void {
-    const live: LiveRelay = {
+  #openControl(parts: Pick<LiveParts, "ground" | "mail" | "front" | "turn" | "iroh">): void {
+    const live = liveRelay({
+      ...parts,
       startedAtMs: this.#startedAtMs,
-      addresses: () => ({ ...front.addresses() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
-      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
-      delivered: (users) => mail.pusher.delivered(users, null),
-      queue: {
-        retry: (selection) => mail.queue.queue.retry(selection),
-        drop: (selection) => mail.queue.queue.drop(selection),
-      },
-    };
+    });
     const operations = new Operations({
-      ...ground,
+      ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,
