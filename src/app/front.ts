@@ -23,11 +23,12 @@ import type { TurnAddresses, TurnService } from "./turn.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses & {
-  shadowsocks: string[];
-  iroh: string[];
-  rest: string[];
-};
+export type RelayAddresses = BoundAddresses &
+  TurnAddresses & {
+    shadowsocks: string[];
+    iroh: string[];
+    rest: string[];
+  };
 
 export interface FrontParts {
   ground: Ground;

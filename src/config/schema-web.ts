@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { endpoints } from "./schema-fields.ts";
 
-export const languages = ["en", "fa", "ru", "es"] as const;
+/** `auto` is what the visitor's browser asks for. */
+export const languages = ["auto", "en", "fa", "ru", "es"] as const;
 /** How account links tell clients to connect; `default` is what listens. */
 export const linkSecurities = ["default", "ssl", "starttls"] as const;
 
@@ -28,10 +29,10 @@ const security = (what: string) =>
     });
 
 export const site = z.strictObject({
-  language: z
-    .enum(languages)
-    .default("en")
-    .meta({ description: "Language of the site. A setting made at run time wins." }),
+  language: z.enum(languages).default("auto").meta({
+    description:
+      "Language of the site: `auto` is what the visitor's browser asks for. A setting made at run time wins.",
+  }),
   imap_security: security("IMAP"),
   smtp_security: security("submission"),
 });

@@ -122,6 +122,10 @@ const smtp = z.strictObject({
     description:
       "Whether port 25 takes mail only inside TLS (STARTTLS), as chatmail relays do; the others are told 530.",
   }),
+  allow_remote_recipients: z.boolean().default(false).meta({
+    description:
+      "Whether anybody may send mail to other servers through port 25, without login: an open relay, for closed networks only. A setting made at run time wins.",
+  }),
 });
 
 const imap = z.strictObject({
