@@ -99,7 +99,6 @@ function factsOf({ state, config }: OperationContext): z.output<typeof federatio
 
 type PickList = (context: OperationContext) => PeerList;
 
-
 function listOperation(summary: string, pick: PickList) {
   return operation({
     summary,

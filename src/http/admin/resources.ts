@@ -1,17 +1,22 @@
 /** Every resource of the admin API. One file a noun; each only renames fields for an operation. */
 import { accountResources } from "./account-resources.ts";
 import { operationResource } from "./operation-resource.ts";
+import { federationResources } from "./federation-resources.ts";
 import type { AdminResource } from "./resource.ts";
 import { sessionResource } from "./session-resource.ts";
+import { settingResource, settingResources } from "./setting-resources.ts";
 
 const fixed: Record<string, AdminResource> = {
   "/admin/session": sessionResource,
   ...accountResources,
+  ...federationResources,
+  ...settingResources,
 };
 
 /** By the part before the last slash. */
 const variable: Record<string, AdminResource> = {
   "/admin/operations": operationResource,
+  "/admin/settings": settingResource,
 };
 
 export type FoundResource = AdminResource & { argument: string };
