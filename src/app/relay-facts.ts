@@ -55,14 +55,9 @@ export const restartOnly = ["stateDir", "hostname", "domains", "listen", "storag
 
 export function tlsSource(config: Config): TlsSource {
   const { tls, stateDir, hostname, domains, publicAddress } = config;
-  if (tls.mode === "acme") {
-    throw new StartError(
-      'tls.mode: "acme" is not part of this version; use "self-signed", or "file" with `cert` and `key`',
-    );
-  }
   if (tls.mode === "file") return { mode: "file", cert: tls.cert ?? "", key: tls.key ?? "" };
   const names = [hostname, ...domains, ...(publicAddress === undefined ? [] : [publicAddress])].map(hostOf);
-  return { mode: "self-signed", stateDir, names: [...new Set(names)] };
+  return { mode: tls.mode, stateDir, names: [...new Set(names)] };
 }
 
 export function imapSettings({ imap, limits }: Config, push: boolean) {

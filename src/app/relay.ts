@@ -35,6 +35,7 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { Certificates } from "./certificates.ts";
 import { createCourier, createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
@@ -150,6 +151,7 @@ export class Relay {
     const hub = new LocalChangeHub();
     const store = await this.#openStore(hub);
     const resolver = createResolver(this.#config, clock);
+    const certificates = new Certificates({ config: this.#config, tls, resolver, clock, log });
     const dkim = this.#openDkim();
     this.#undo.push(watchKeys({ keys: dkim, resolver, domains: this.#config.domains, clock, log }));
 
@@ -229,10 +231,7 @@ export class Relay {
         queue.reconfigure(next);
         poller.look();
       },
-      async () => {
-        const result = await tls.reload();
-        return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
-      },
+      (next) => certificates.reconfigure(next),
       (next) => turn.reconfigure(next),
       () => reloadKeys(dkim),
     ];
@@ -248,7 +247,10 @@ export class Relay {
       connections,
       state,
       registration: site,
+      acmeProof: certificates.httpProof,
     });
+    this.#undo.push(() => certificates.stop());
+    certificates.start();
     this.#undo.push(() => turn.stop());
     return { ...bound, ...(await turn.start()) };
   }
@@ -328,8 +330,9 @@ export class Relay {
     connections: ConnectionLimits;
     state: HotState;
     registration: SiteRegistration;
+    acmeProof: (host: string, token: string) => string | undefined;
   }): Promise<Omit<RelayAddresses, keyof TurnAddresses>> {
-    const { door, auth, imap, iroh, tls, dkim, turn, connections, state, registration } = parts;
+    const { door, auth, imap, iroh, tls, dkim, turn, connections, state, registration, acmeProof } = parts;
     const log = this.#log;
     const clock = this.#clock;
     const { hostname, listen } = this.#config;
@@ -351,6 +354,7 @@ export class Relay {
         stsHost: () => stsHost(this.#config.hostname, !tls.facts().selfSigned),
         domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
       },
+      acmeProof,
       peerAddress,
       federation: (request) => inbound.answer(request),
       clock,

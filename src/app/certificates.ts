@@ -1,0 +1,396 @@
+/**
+ * The life of the relay's certificate: obtained, renewed in time, watched. The pair in use is TlsMaterialStore's;
+ * here is decided when another one is due and who is asked for it.
+ *
+ * Invariants
+ * - One order at a time, and none before the pause after the last failure is over, restarts included; only an
+ *   operator may force one.
+ * - The key stays the same unless an operator asks for a new one: clients and peers may have pinned it.
+ * - Whatever goes wrong, the pair in use stays in use.
+ */
+import { readFile } from "node:fs/promises";
+import type { Config } from "../config/config.ts";
+import type { CancelTimer, Clock } from "../core/clock.ts";
+import { version } from "../core/version.ts";
+import type { Resolver } from "../dns/resolver.ts";
+import type { Log } from "../log/events.ts";
+import { type AcmeProof, obtainCertificate, type ProofPlace } from "../tls/acme-order.ts";
+import { AcmeError, createTransport } from "../tls/acme-transport.ts";
+import { type CertificateFiles, isPair } from "../tls/certificate-files.ts";
+import { HttpProofs } from "../tls/http-proofs.ts";
+import { acmeFiles, type CertificateFacts, type TlsMaterialStore } from "../tls/material.ts";
+import { alarmAtMs, renewAtMs, retryDelayMs } from "../tls/renewal.ts";
+import { makeKey } from "../tls/self-signed.ts";
+import { CertificateMemory, type OrderHistory } from "./certificate-memory.ts";
+import { wantedNames } from "./certificate-names.ts";
+import { createDnsProofs } from "./dns-proofs.ts";
+import { tlsSource } from "./relay-facts.ts";
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** At least this often: the wall clock may jump, files may change, names may come to lead here. */
+const LOOK_MS = HOUR_MS;
+const LOOK_MIN_MS = 1000;
+const ALARM_EVERY_MS = DAY_MS;
+/** A name that could not be proved is tried again a week later. */
+const LEFT_OUT_MS = 7 * DAY_MS;
+/** Without that name, soon. */
+const NEXT_TRY_MS = 60_000;
+/** Clocks differ by seconds; certificates of a few days feel hours. */
+const SKEW_TOLERATED_MS = 10 * 60_000;
+const STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory";
+
+export interface CertificatesParts {
+  config: Config;
+  tls: TlsMaterialStore;
+  resolver: Resolver;
+  /** Instead of what the configuration says: who sets TXT records. */
+  dnsProofs?: ProofPlace;
+  clock: Clock;
+  log: Log;
+  /** From 0 to 1; default Math.random. */
+  random?: () => number;
+}
+
+export interface RenewOptions {
+  /** Also when it is not due, and in the pause after a failure. */
+  force?: boolean;
+  /** With a new key; what pinned the old one must be told. */
+  newKey?: boolean;
+  /** Only see whether it would work, at Let's Encrypt's test directory; nothing is replaced. */
+  staging?: boolean;
+}
+
+export type RenewResult =
+  | { do: "renewed"; facts: CertificateFacts }
+  /** The test directory gave one. */
+  | { do: "rehearsed"; names: readonly string[] }
+  | { do: "notDue"; renewAtMs: number }
+  /** After a failure; `force` does it all the same. */
+  | { do: "waiting"; untilMs: number; message: string }
+  | { do: "failed"; why: string; message: string; nextTryMs: number }
+  /** Certificates do not come by ACME here. */
+  | { do: "notAcme"; mode: string };
+
+export interface CertificateStatus {
+  mode: Config["tls"]["mode"];
+  facts: CertificateFacts;
+  hoursLeft: number;
+  /** The pair serves only until the authority has given one. */
+  interim: boolean;
+  acme?: {
+    directory: string;
+    challenge: AcmeProof["type"];
+    underWay: boolean;
+    /** When it is due; undefined while there is none yet. */
+    renewAtMs: number | undefined;
+    /** No order by itself before. */
+    notBeforeMs: number;
+    failures: number;
+    lastSuccessMs: number | undefined;
+    lastFailure: OrderHistory["lastFailure"];
+    /** Names that could not be proved and are left out for a while. */
+    leftOut: string[];
+  };
+  /** How far this machine's clock is ahead of the authority's, as the last answer said; undefined when unknown. */
+  clockAheadMs: number | undefined;
+}
+
+export class Certificates {
+  /** What port 80 answers. */
+  readonly httpProof = (host: string, token: string): string | undefined => this.#httpProofs.answer(host, token);
+  readonly #httpProofs = new HttpProofs();
+  readonly #parts: CertificatesParts;
+  readonly #stop = new AbortController();
+  #config: Config;
+  #files: CertificateFiles;
+  #memory: CertificateMemory;
+  #cancel: CancelTimer = () => {};
+  #underWay: Promise<RenewResult> | undefined;
+  #looking: Promise<void> | undefined;
+  #alarmedAtMs = Number.NEGATIVE_INFINITY;
+  #clockAheadMs: number | undefined;
+
+  constructor(parts: CertificatesParts) {
+    this.#parts = parts;
+    this.#config = parts.config;
+    this.#files = acmeFiles(parts.config.stateDir);
+    this.#memory = new CertificateMemory(this.#files);
+  }
+
+  /** Looks now and from time to time; call it once port 80 answers. */
+  start(): void {
+    this.#look();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#cancel();
+    await Promise.all([this.#looking, this.#underWay?.catch(() => {})]);
+  }
+
+  /** @returns what could not be taken, for the operator */
+  async reconfigure(config: Config): Promise<string | undefined> {
+    const isNews = JSON.stringify(config.acme) !== JSON.stringify(this.#config.acme);
+    this.#config = config;
+    const { notBeforeMs, lastFailure } = await this.#memory.history();
+    // Somebody mended something: the pause was for the fault before, unless the authority asked for it.
+    if (isNews && notBeforeMs > 0 && lastFailure?.why !== "rateLimited") {
+      await this.#memory.remember({ notBeforeMs: 0 });
+    }
+    const result = await this.#parts.tls.replaceSource(tlsSource(config));
+    this.#look();
+    return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
+  }
+
+  async status(): Promise<CertificateStatus> {
+    const { mode } = this.#config.tls;
+    const facts = this.#parts.tls.facts();
+    const status = {
+      mode,
+      facts,
+      hoursLeft: Math.floor((facts.notAfterMs - this.#now()) / HOUR_MS),
+      interim: mode === "acme" && facts.selfSigned,
+      clockAheadMs: this.#clockAheadMs,
+    };
+    if (mode !== "acme") return status;
+    const history = await this.#memory.history();
+    const acme = {
+      directory: directoryOf(this.#config),
+      challenge: this.#config.acme.challenge,
+      underWay: this.#underWay !== undefined,
+      renewAtMs: facts.selfSigned ? undefined : dueAtMs(facts),
+      notBeforeMs: history.notBeforeMs,
+      failures: history.failures,
+      lastSuccessMs: history.lastSuccessMs,
+      lastFailure: history.lastFailure,
+      leftOut: leftOut(history, this.#now()),
+    };
+    return { ...status, acme };
+  }
+
+  /** Asks the authority when it is time, or when told to. Never rejects for what an authority does. */
+  async renew(options: RenewOptions = {}): Promise<RenewResult> {
+    const { mode } = this.#config.tls;
+    if (mode !== "acme") return { do: "notAcme", mode };
+    // Whoever comes second gets the outcome of the first.
+    this.#underWay ??= this.#renew(options).finally(() => {
+      this.#underWay = undefined;
+    });
+    return this.#underWay;
+  }
+
+  async #renew(options: RenewOptions): Promise<RenewResult> {
+    const { force = false, staging = false } = options;
+    const facts = this.#parts.tls.facts();
+    const history = await this.#memory.history();
+    if (!force && !staging) {
+      const isDue = facts.selfSigned || this.#now() >= dueAtMs(facts) || (await this.#lacksNames(facts));
+      if (!isDue) return { do: "notDue", renewAtMs: dueAtMs(facts) };
+      if (this.#now() < history.notBeforeMs) {
+        const message = history.lastFailure?.message ?? "the last order was interrupted";
+        return { do: "waiting", untilMs: history.notBeforeMs, message };
+      }
+    }
+    try {
+      // Counted as failed until it is done: a relay that dies in the middle must not come back at once.
+      if (!staging) await this.#memory.remember(this.#afterFailure(history, { why: "unreachable" }));
+      return await this.#obtain(options, history);
+    } catch (error) {
+      return this.#failed(error, staging, history);
+    }
+  }
+
+  async #obtain({ newKey = false, staging = false }: RenewOptions, history: OrderHistory): Promise<RenewResult> {
+    const { tls, clock, log } = this.#parts;
+    const config = this.#config;
+    const { required, optional } = await this.#names(tls.facts());
+    const skipped = leftOut(history, this.#now());
+    const names = [...required, ...optional.filter((name) => !skipped.includes(name))];
+    const key = newKey && !staging ? await makeKey() : await this.#files.key();
+    if (newKey && !staging) await this.#files.stageKey(key);
+    const chain = await this.#order(staging ? STAGING : directoryOf(config), names, key);
+    if (!isPair(key, chain)) throw new AcmeError("the authority certified another key", { why: "refused" });
+    if (staging) return { do: "rehearsed", names };
+    await this.#files.install(chain);
+    const result = await tls.reload();
+    if (result.do === "kept") throw new AcmeError(result.why, { why: "refused" });
+    await this.#memory.remember({
+      failures: 0,
+      notBeforeMs: 0,
+      lastSuccessMs: clock.nowMs(),
+      lastFailure: undefined,
+    });
+    const hours = Math.floor((result.facts.notAfterMs - this.#now()) / HOUR_MS);
+    log.emit({ kind: "certificateObtained", hours });
+    return { do: "renewed", facts: result.facts };
+  }
+
+  async #order(directoryUrl: string, names: readonly string[], key: string): Promise<string> {
+    const { clock } = this.#parts;
+    const { acme } = this.#config;
+    const account = await this.#memory.account(directoryUrl);
+    const ca = acme.ca_file === undefined ? undefined : await readFile(acme.ca_file, "utf8");
+    const transport = createTransport({
+      ca,
+      userAgent: `madmail/${version}`,
+      nowMs: () => clock.nowMs(),
+      onDate: (theirsMs, oursMs) => this.#compareClocks(theirsMs, oursMs),
+      stop: this.#stop.signal,
+    });
+    return obtainCertificate({
+      directoryUrl,
+      account,
+      saveAccountUrl: (url) => this.#memory.saveAccount(directoryUrl, { key: account.key, url }),
+      email: acme.email,
+      externalAccount: await externalAccount(acme),
+      names,
+      key,
+      profile: acme.profile,
+      challenge: acme.challenge,
+      place: acme.challenge === "http-01" ? this.#httpProofs : await this.#dnsProofs(),
+      transport,
+      clock,
+      stop: this.#stop.signal,
+    });
+  }
+
+  async #dnsProofs(): Promise<ProofPlace> {
+    const { dnsProofs, resolver, clock } = this.#parts;
+    return dnsProofs ?? createDnsProofs({ config: this.#config, resolver, clock });
+  }
+
+  async #failed(error: unknown, staging: boolean, before: OrderHistory): Promise<RenewResult> {
+    const known = error instanceof AcmeError ? error : undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    const facts = known?.facts ?? { why: "storageFailed" as const };
+    if (staging) return { do: "failed", why: facts.why, message, nextTryMs: before.notBeforeMs };
+    const changes = {
+      ...this.#afterFailure(before, known?.facts ?? { why: "refused" }),
+      lastFailure: { atMs: this.#now(), why: facts.why, message },
+    };
+    const name = known?.facts.why === "challengeFailed" ? known.facts.name : undefined;
+    if (name !== undefined && (await this.#isOptional(name))) {
+      changes.leftOut = { ...before.leftOut, [name]: this.#now() + LEFT_OUT_MS };
+      changes.notBeforeMs = this.#now() + NEXT_TRY_MS;
+    }
+    // A stop is no failure: the order goes on after the next start.
+    if (this.#stop.signal.aborted) Object.assign(changes, { ...before });
+    try {
+      await this.#memory.remember(changes);
+    } catch (cause) {
+      this.#parts.log.emit({ kind: "storageTrouble", what: `certificates: ${String(cause)}` });
+    }
+    const nextTryMs = changes.notBeforeMs;
+    if (!this.#stop.signal.aborted) {
+      const retryMinutes = Math.ceil((nextTryMs - this.#now()) / 60_000);
+      this.#parts.log.emit({ kind: "certificateFailed", why: facts.why, what: message, retryMinutes });
+    }
+    return { do: "failed", why: facts.why, message, nextTryMs };
+  }
+
+  #afterFailure(before: OrderHistory, facts: Parameters<typeof retryDelayMs>[1]): OrderHistory {
+    const failures = before.failures + 1;
+    return { ...before, failures, notBeforeMs: this.#now() + retryDelayMs(failures, facts, this.#chance()) };
+  }
+
+  async #isOptional(name: string): Promise<boolean> {
+    const { optional } = await this.#names(this.#parts.tls.facts());
+    return optional.includes(name);
+  }
+
+  /** Whether a name leads here that the certificate does not have. Doubts are no reason to order. */
+  async #lacksNames(facts: CertificateFacts): Promise<boolean> {
+    try {
+      const { required, optional } = await this.#names(facts);
+      const skipped = leftOut(await this.#memory.history(), this.#now());
+      const wanted = [...required, ...optional.filter((name) => !skipped.includes(name))];
+      return wanted.some((name) => !facts.names.includes(name));
+    } catch (error) {
+      if (!(error instanceof AcmeError)) throw error;
+      return false;
+    }
+  }
+
+  #names(facts: CertificateFacts) {
+    const covered = facts.selfSigned ? [] : facts.names;
+    return wantedNames({ config: this.#config, resolver: this.#parts.resolver, covered });
+  }
+
+  #look(): void {
+    if (this.#looking !== undefined || this.#stop.signal.aborted) return;
+    this.#cancel();
+    this.#looking = this.#round()
+      .catch((error: unknown) => this.#parts.log.emit({ kind: "internalFault", where: "certificates", error }))
+      .then(async () => {
+        const waitMs = await this.#waitMs();
+        this.#looking = undefined;
+        if (!this.#stop.signal.aborted) this.#cancel = this.#parts.clock.after(waitMs, () => this.#look());
+      });
+  }
+
+  async #round(): Promise<void> {
+    const { tls, log } = this.#parts;
+    const { mode } = this.#config.tls;
+    if (mode === "acme") {
+      await this.renew();
+    } else if (mode === "file") {
+      // Other programs renew these files; not all of them tell.
+      const result = await tls.reload();
+      if (result.do === "kept") log.emit({ kind: "notice", text: `certificate not replaced: ${result.why}` });
+    }
+    this.#alarm(tls.facts());
+  }
+
+  #alarm(facts: CertificateFacts): void {
+    const nowMs = this.#now();
+    if (facts.selfSigned || nowMs < alarmAtMs(facts) || nowMs < this.#alarmedAtMs + ALARM_EVERY_MS) return;
+    this.#alarmedAtMs = nowMs;
+    const hoursLeft = Math.floor((facts.notAfterMs - nowMs) / HOUR_MS);
+    this.#parts.log.emit({ kind: "certificateExpiring", hoursLeft });
+  }
+
+  async #waitMs(): Promise<number> {
+    if (this.#config.tls.mode !== "acme") return LOOK_MS;
+    const facts = this.#parts.tls.facts();
+    const dueMs = facts.selfSigned ? this.#now() : dueAtMs(facts);
+    const { notBeforeMs } = await this.#memory.history().catch(() => ({ notBeforeMs: this.#now() + LOOK_MS }));
+    return Math.max(LOOK_MIN_MS, Math.min(LOOK_MS, Math.max(dueMs, notBeforeMs) - this.#now()));
+  }
+
+  #compareClocks(theirsMs: number, oursMs: number): void {
+    const aheadMs = oursMs - theirsMs;
+    const isNews = this.#clockAheadMs === undefined || Math.abs(this.#clockAheadMs - aheadMs) > SKEW_TOLERATED_MS;
+    this.#clockAheadMs = aheadMs;
+    if (Math.abs(aheadMs) <= SKEW_TOLERATED_MS || !isNews) return;
+    const minutes = Math.round(Math.abs(aheadMs) / 60_000);
+    const text = `this machine's clock is ${minutes} minutes ${aheadMs > 0 ? "ahead of" : "behind"} the certificate authority's`;
+    this.#parts.log.emit({ kind: "notice", text });
+  }
+
+  #now(): number {
+    return this.#parts.clock.nowMs();
+  }
+
+  #chance(): number {
+    return (this.#parts.random ?? Math.random)();
+  }
+}
+
+/** Spread by the certificate itself, so that a restart does not draw again. */
+function dueAtMs(facts: CertificateFacts): number {
+  return renewAtMs(facts, Number.parseInt(facts.fingerprint.slice(0, 8), 16) / 2 ** 32);
+}
+
+function directoryOf({ acme }: Config): string {
+  return acme.staging ? STAGING : acme.directory;
+}
+
+function leftOut({ leftOut: untilMs }: OrderHistory, nowMs: number): string[] {
+  return Object.entries(untilMs).flatMap(([name, until]) => (until > nowMs ? [name] : []));
+}
+
+async function externalAccount({ eab_key_id: id, eab_hmac_key_file: file }: Config["acme"]) {
+  if (id === undefined || file === undefined) return undefined;
+  return { id, hmacKey: (await readFile(file, "utf8")).trim() };
+}
