@@ -23,7 +23,7 @@ import { alarmAtMs, renewAtMs, retryDelayMs } from "../tls/renewal.ts";
 import { makeKey } from "../tls/self-signed.ts";
 import { CertificateMemory, type OrderHistory } from "./certificate-memory.ts";
 import { wantedNames } from "./certificate-names.ts";
-import { createDnsProofs } from "./dns-proofs.ts";
+import { openDnsProofs, readSecret } from "./dns-proofs.ts";
 import { tlsSource } from "./relay-facts.ts";
 
 const HOUR_MS = 3_600_000;
@@ -256,8 +256,8 @@ export class Certificates {
   }
 
   async #dnsProofs(): Promise<ProofPlace> {
-    const { dnsProofs, resolver, clock } = this.#parts;
-    return dnsProofs ?? createDnsProofs({ config: this.#config, resolver, clock });
+    const { dnsProofs, clock, log } = this.#parts;
+    return dnsProofs ?? openDnsProofs(this.#config, clock, log);
   }
 
   async #failed(error: unknown, staging: boolean, before: OrderHistory): Promise<RenewResult> {
@@ -392,5 +392,5 @@ function leftOut({ leftOut: untilMs }: OrderHistory, nowMs: number): string[] {
 
 async function externalAccount({ eab_key_id: id, eab_hmac_key_file: file }: Config["acme"]) {
   if (id === undefined || file === undefined) return undefined;
-  return { id, hmacKey: (await readFile(file, "utf8")).trim() };
+  return { id, hmacKey: (await readSecret(file)).trim() };
 }

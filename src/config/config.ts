@@ -110,9 +110,9 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
 }
 
 /** @throws {ConfigError} on contradictions, which count only where certificates come that way */
-function resolveAcme({ acme, tls }: ConfigFile, baseDir: string): ConfigFile["acme"] {
+function resolveAcme({ acme, tls, hostname, domains }: ConfigFile, baseDir: string): ConfigFile["acme"] {
   if (tls.mode === "acme") {
-    const fault = acmeFault(acme);
+    const fault = acmeFault(acme, hostname ?? domains?.[0]);
     if (fault !== undefined) throw new ConfigError(`acme: ${fault}`);
   }
   const places = ["ca_file", "cloudflare_token_file", "aws_credentials_file", "eab_hmac_key_file"] as const;
@@ -123,8 +123,12 @@ function resolveAcme({ acme, tls }: ConfigFile, baseDir: string): ConfigFile["ac
   return { ...acme, ...Object.fromEntries(resolved) };
 }
 
-function acmeFault(acme: ConfigFile["acme"]): string | undefined {
+function acmeFault(acme: ConfigFile["acme"], hostname: string | undefined): string | undefined {
   const { challenge, dns_provider: provider, dns_hook: hook } = acme;
+  const names = acme.names.length > 0 ? acme.names : [hostname];
+  if (challenge === "dns-01" && names.some((name) => name?.startsWith("["))) {
+    return 'IP addresses are proved by challenge "http-01" only';
+  }
   if ((acme.eab_key_id === undefined) !== (acme.eab_hmac_key_file === undefined)) {
     return "eab_key_id and eab_hmac_key_file go together";
   }

@@ -118,7 +118,7 @@ async function ask(
 }
 
 /** @throws {Error} when there is more than any answer has */
-async function boundedText(response: Response): Promise<string> {
+export async function boundedText(response: Response): Promise<string> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   for await (const chunk of response.body ?? []) {
