@@ -14,17 +14,24 @@ import type { CancelTimer, Clock } from "../core/clock.ts";
 import { version } from "../core/version.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import type { Log } from "../log/events.ts";
-import { type AcmeProof, obtainCertificate, type ProofPlace } from "../tls/acme-order.ts";
+import { obtainCertificate, type ProofPlace } from "../tls/acme-order.ts";
 import { AcmeError, createTransport } from "../tls/acme-transport.ts";
 import { type CertificateFiles, isPair } from "../tls/certificate-files.ts";
 import { HttpProofs } from "../tls/http-proofs.ts";
 import { acmeFiles, type CertificateFacts, type TlsMaterialStore } from "../tls/material.ts";
-import { alarmAtMs, renewAtMs, retryDelayMs } from "../tls/renewal.ts";
+import { alarmAtMs, retryDelayMs } from "../tls/renewal.ts";
+import { leftOut, OrderMemory, type OrderHistory } from "../tls/order-memory.ts";
 import { makeKey } from "../tls/self-signed.ts";
-import { CertificateMemory, type OrderHistory } from "./certificate-memory.ts";
+import { directoryOf, tlsSource } from "../tls/source.ts";
+import {
+  type CertificateStatus,
+  certificateStatus,
+  dueAtMs,
+  type RenewOptions,
+  type RenewResult,
+} from "../tls/status.ts";
 import { wantedNames } from "./certificate-names.ts";
 import { openDnsProofs, readSecret } from "./dns-proofs.ts";
-import { tlsSource } from "./relay-facts.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -38,7 +45,6 @@ const LEFT_OUT_MS = 7 * DAY_MS;
 const NEXT_TRY_MS = 60_000;
 /** Clocks differ by seconds; certificates of a few days feel hours. */
 const SKEW_TOLERATED_MS = 10 * 60_000;
-const STAGING = "https://acme-staging-v02.api.letsencrypt.org/directory";
 
 export interface CertificatesParts {
   config: Config;
@@ -52,50 +58,6 @@ export interface CertificatesParts {
   random?: () => number;
 }
 
-export interface RenewOptions {
-  /** Also when it is not due, and in the pause after a failure. */
-  force?: boolean;
-  /** With a new key; what pinned the old one must be told. */
-  newKey?: boolean;
-  /** Only see whether it would work, at Let's Encrypt's test directory; nothing is replaced. */
-  staging?: boolean;
-}
-
-export type RenewResult =
-  | { do: "renewed"; facts: CertificateFacts }
-  /** The test directory gave one. */
-  | { do: "rehearsed"; names: readonly string[] }
-  | { do: "notDue"; renewAtMs: number }
-  /** After a failure; `force` does it all the same. */
-  | { do: "waiting"; untilMs: number; message: string }
-  | { do: "failed"; why: string; message: string; nextTryMs: number }
-  /** Certificates do not come by ACME here. */
-  | { do: "notAcme"; mode: string };
-
-export interface CertificateStatus {
-  mode: Config["tls"]["mode"];
-  facts: CertificateFacts;
-  hoursLeft: number;
-  /** The pair serves only until the authority has given one. */
-  interim: boolean;
-  acme?: {
-    directory: string;
-    challenge: AcmeProof["type"];
-    underWay: boolean;
-    /** When it is due; undefined while there is none yet. */
-    renewAtMs: number | undefined;
-    /** No order by itself before. */
-    notBeforeMs: number;
-    failures: number;
-    lastSuccessMs: number | undefined;
-    lastFailure: OrderHistory["lastFailure"];
-    /** Names that could not be proved and are left out for a while. */
-    leftOut: string[];
-  };
-  /** How far this machine's clock is ahead of the authority's, as the last answer said; undefined when unknown. */
-  clockAheadMs: number | undefined;
-}
-
 export class Certificates {
   /** What port 80 answers. */
   readonly httpProof = (host: string, token: string): string | undefined => this.#httpProofs.answer(host, token);
@@ -104,7 +66,7 @@ export class Certificates {
   readonly #stop = new AbortController();
   #config: Config;
   #files: CertificateFiles;
-  #memory: CertificateMemory;
+  #memory: OrderMemory;
   #cancel: CancelTimer = () => {};
   #underWay: Promise<RenewResult> | undefined;
   #looking: Promise<void> | undefined;
@@ -115,7 +77,7 @@ export class Certificates {
     this.#parts = parts;
     this.#config = parts.config;
     this.#files = acmeFiles(parts.config.stateDir);
-    this.#memory = new CertificateMemory(this.#files);
+    this.#memory = new OrderMemory(this.#files);
   }
 
   /** Looks now and from time to time; call it once port 80 answers. */
@@ -144,37 +106,26 @@ export class Certificates {
   }
 
   async status(): Promise<CertificateStatus> {
-    const { mode } = this.#config.tls;
-    const facts = this.#parts.tls.facts();
-    const status = {
-      mode,
-      facts,
-      hoursLeft: Math.floor((facts.notAfterMs - this.#now()) / HOUR_MS),
-      interim: mode === "acme" && facts.selfSigned,
-      clockAheadMs: this.#clockAheadMs,
-    };
-    if (mode !== "acme") return status;
-    const history = await this.#memory.history();
-    const acme = {
-      directory: directoryOf(this.#config),
-      challenge: this.#config.acme.challenge,
-      underWay: this.#underWay !== undefined,
-      renewAtMs: facts.selfSigned ? undefined : dueAtMs(facts),
-      notBeforeMs: history.notBeforeMs,
-      failures: history.failures,
-      lastSuccessMs: history.lastSuccessMs,
-      lastFailure: history.lastFailure,
-      leftOut: leftOut(history, this.#now()),
-    };
-    return { ...status, acme };
+    const status = await certificateStatus({
+      config: this.#config,
+      facts: this.#parts.tls.facts(),
+      memory: this.#memory,
+      nowMs: this.#now(),
+    });
+    return { ...status, underWay: this.#underWay !== undefined, clockAheadMs: this.#clockAheadMs };
   }
 
   /** Asks the authority when it is time, or when told to. Never rejects for what an authority does. */
   async renew(options: RenewOptions = {}): Promise<RenewResult> {
     const { mode } = this.#config.tls;
-    if (mode !== "acme") return { do: "notAcme", mode };
-    // Whoever comes second gets the outcome of the first.
-    this.#underWay ??= this.#renew(options).finally(() => {
+    if (mode !== "acme") return { do: "notAcme" };
+    const { force = false, newKey = false, staging = false } = options;
+    while (this.#underWay !== undefined) {
+      const result = await this.#underWay;
+      // Whoever comes second gets the outcome of the first, unless that is not what was asked for.
+      if (!newKey && !staging && (!force || result.do === "renewed")) return result;
+    }
+    this.#underWay = this.#renew(options).finally(() => {
       this.#underWay = undefined;
     });
     return this.#underWay;
@@ -209,7 +160,7 @@ export class Certificates {
     const names = [...required, ...optional.filter((name) => !skipped.includes(name))];
     const key = newKey && !staging ? await makeKey() : await this.#files.key();
     if (newKey && !staging) await this.#files.stageKey(key);
-    const chain = await this.#order(staging ? STAGING : directoryOf(config), names, key);
+    const chain = await this.#order(directoryOf(config, staging), names, key);
     if (!isPair(key, chain)) throw new AcmeError("the authority certified another key", { why: "refused" });
     if (staging) return { do: "rehearsed", names };
     await this.#files.install(chain);
@@ -375,19 +326,6 @@ export class Certificates {
   #chance(): number {
     return (this.#parts.random ?? Math.random)();
   }
-}
-
-/** Spread by the certificate itself, so that a restart does not draw again. */
-function dueAtMs(facts: CertificateFacts): number {
-  return renewAtMs(facts, Number.parseInt(facts.fingerprint.slice(0, 8), 16) / 2 ** 32);
-}
-
-function directoryOf({ acme }: Config): string {
-  return acme.staging ? STAGING : acme.directory;
-}
-
-function leftOut({ leftOut: untilMs }: OrderHistory, nowMs: number): string[] {
-  return Object.entries(untilMs).flatMap(([name, until]) => (until > nowMs ? [name] : []));
 }
 
 async function externalAccount({ eab_key_id: id, eab_hmac_key_file: file }: Config["acme"]) {

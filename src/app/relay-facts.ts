@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
 import type { Registration as SiteRegistration, SiteFacts } from "../http/app.ts";
 import type { HotState } from "../state/hot-state.ts";
-import type { TlsMaterialStore, TlsSource } from "../tls/material.ts";
+import type { TlsMaterialStore } from "../tls/material.ts";
 import { DkimKeyError, type DkimKeys } from "./dkim-keys.ts";
 import type { Listeners } from "./listeners.ts";
 
@@ -52,13 +52,6 @@ export const revokedTexts: Record<RevokedWhy, string> = {
 
 /** Settings that only a start can take. */
 export const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
-
-export function tlsSource(config: Config): TlsSource {
-  const { tls, stateDir, hostname, domains, publicAddress } = config;
-  if (tls.mode === "file") return { mode: "file", cert: tls.cert ?? "", key: tls.key ?? "" };
-  const names = [hostname, ...domains, ...(publicAddress === undefined ? [] : [publicAddress])].map(hostOf);
-  return { mode: tls.mode, stateDir, names: [...new Set(names)] };
-}
 
 export function imapSettings({ imap, limits }: Config, push: boolean) {
   return {

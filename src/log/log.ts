@@ -28,6 +28,7 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   certificateObtained: "info",
   notice: "info",
   accountCreated: "info",
+  operation: "info",
   loginFailed: "info",
   messageAccepted: "info",
   messageRefused: "info",

@@ -1,69 +1,189 @@
 /** Certificates from a real authority (pebble), as the compiled relay obtains and renews them. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { X509Certificate } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
+import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import { DnsServer } from "../support/dns-server.ts";
-import { freePorts, hasPebble, Pebble } from "../support/pebble.ts";
-import { Relay } from "../support/relay.ts";
+import { freePorts, hasPebble, Pebble, type PebbleOptions } from "../support/pebble.ts";
+import { Relay, type RelayOptions, runMadmail } from "../support/relay.ts";
 
 const OBTAINED = "event=certificateObtained";
+const FAILED = "event=certificateFailed";
+const PATIENCE_MS = 30_000;
 
 if (!hasPebble) test.skip("ACME with pebble (the Debian package is not installed)", () => {});
 
-describe.if(hasPebble)("ACME", () => {
+describe.if(hasPebble)("ACME with pebble:", () => {
   let dns: DnsServer;
+  const running: { dispose(): Promise<void> }[] = [];
   beforeAll(async () => {
     dns = await DnsServer.start({
       "relay.test": [{ type: "A", data: "127.0.0.1" }],
       "mta-sts.relay.test": [{ type: "CNAME", data: "relay.test" }],
+      // Somebody else's machine: no name of the certificate.
       "www.relay.test": [{ type: "A", data: "192.0.2.7" }],
     });
   });
+  afterEach(async () => {
+    for (const each of running.splice(0).toReversed()) await each.dispose();
+  });
   afterAll(() => dns.stop());
 
-  describe("http-01", () => {
-    let pebble: Pebble;
-    let relay: Relay;
-    beforeAll(async () => {
-      const [http = 0] = await freePorts(1);
-      pebble = await Pebble.start({ dns: dns.endpoint, httpPort: http });
-      relay = await Relay.start({
-        name: "acme-http",
-        ports: { http },
-        config: {
-          tls: { mode: "acme" },
-          acme: { directory: pebble.directoryUrl, ca_file: pebble.caFile, email: "postmaster@relay.test" },
-          dns: { servers: [dns.endpoint] },
-        },
-      });
-    });
-    afterAll(async () => {
-      await relay?.dispose();
-      await pebble?.stop();
-    });
+  /** An authority that does not run yet, and the port where it will look for proofs. */
+  async function authority(more: Partial<PebbleOptions> = {}) {
+    const [http = 0] = await freePorts(1);
+    const pebble = await Pebble.prepare({ dns: dns.endpoint, httpPort: http, ...more });
+    running.push({ dispose: () => pebble.stop() });
+    return { pebble, http };
+  }
 
-    test("brings a certificate for the names that lead here", async () => {
-      await relay.until((output) => output.includes(OBTAINED), 30_000);
-      const socket = await trustedConnection(relay.ports.imaps, await pebble.root());
-      expect(namesOf(socket.getPeerCertificate())).toEqual(["mta-sts.relay.test", "relay.test"]);
-      socket.destroy();
+  async function acmeRelay(
+    { pebble, http }: { pebble: Pebble; http: number },
+    options: Pick<RelayOptions, "name" | "domain">,
+    acme: Record<string, string | string[]> = {},
+  ): Promise<Relay> {
+    const relay = await Relay.start({
+      ...options,
+      ports: { http },
+      config: {
+        tls: { mode: "acme" },
+        acme: { directory: pebble.directoryUrl, ca_file: pebble.caFile, ...acme },
+        dns: { servers: [dns.endpoint] },
+      },
     });
+    running.push(relay);
+    return relay;
+  }
+
+  test("self-signed until it answers; then renewed with the key kept, under open connections", async () => {
+    const place = await authority();
+    const { pebble } = place;
+    const relay = await acmeRelay(place, { name: "acme-http" }, { email: "postmaster@relay.test" });
+    await relay.until((output) => output.includes(FAILED));
+    expect(await madmail(relay, "certificate", "status")).toMatchObject({
+      data: { interim: true, selfSigned: true, acme: { failures: 1, lastFailure: { why: "unreachable" } } },
+    });
+    const early = await Session.open(relay);
+
+    // One try, and then a pause that only an operator ends.
+    await pebble.start();
+    expect(await madmail(relay, "certificate", "renew")).toMatchObject({
+      ok: false,
+      error: expect.stringContaining("--force asks now"),
+    });
+    expect(await madmail(relay, "certificate", "renew", "--force")).toMatchObject({
+      data: { outcome: "renewed", certificate: { names: ["mta-sts.relay.test", "relay.test"] } },
+    });
+    const root = await pebble.root();
+    const first = await Session.open(relay, root);
+    expect(first.names).toEqual(["mta-sts.relay.test", "relay.test"]);
+    expect(first.publicKey).toBe(early.publicKey);
+    expect(await early.noop()).toContain("OK");
+
+    expect(await madmail(relay, "certificate", "get")).toMatchObject({ data: { outcome: "notDue" } });
+    expect(await madmail(relay, "certificate", "renew", "--force")).toMatchObject({
+      data: { outcome: "renewed" },
+    });
+    const second = await Session.open(relay, root);
+    expect(second.fingerprint).not.toBe(first.fingerprint);
+    expect(second.publicKey).toBe(first.publicKey);
+    for (const session of [early, first]) expect(await session.noop()).toContain("OK");
+
+    // Found again at the next start, and not asked for again.
+    await relay.stop();
+    await relay.restart();
+    const afterStart = await Session.open(relay, root);
+    expect(afterStart.fingerprint).toBe(second.fingerprint);
+    expect(await madmail(relay, "certificate", "status")).toMatchObject({
+      data: { interim: false, acme: { failures: 0, lastFailure: null, notBeforeMs: 0 } },
+    });
+    expect(pebble.issued).toBe(2);
+
+    // A new key is the operator's decision.
+    expect(await madmail(relay, "certificate", "regenerate")).toMatchObject({ ok: false });
+    expect(await madmail(relay, "certificate", "regenerate", "--yes")).toMatchObject({
+      data: { outcome: "renewed" },
+    });
+    const other = await Session.open(relay, root);
+    expect(other.publicKey).not.toBe(first.publicKey);
+    for (const file of readdirSync(join(relay.stateDir, "certs"))) {
+      expect([file, statSync(join(relay.stateDir, "certs", file)).mode & 0o777]).toEqual([file, 0o600]);
+    }
+    expect(relay.leaks(["postmaster@relay.test"])).toEqual([]);
+    for (const session of [early, first, second, afterStart, other]) session.close();
+  });
+
+  test("an IP address", async () => {
+    const place = await authority();
+    await place.pebble.start();
+    const relay = await acmeRelay(place, { name: "acme-ip", domain: "[127.0.0.1]" });
+    await relay.until((output) => output.includes(OBTAINED), PATIENCE_MS);
+    const session = await Session.open(relay, await place.pebble.root(), "");
+    expect(session.names).toEqual(["127.0.0.1"]);
+    session.close();
   });
 });
 
-/** @throws {Error} when the certificate does not lead to this root */
-function trustedConnection(port: number, ca: string, servername = "relay.test"): Promise<TLSSocket> {
-  const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>();
-  const socket = connect({ host: "127.0.0.1", port, servername, ca }, () => resolve(socket));
-  socket.on("error", reject);
-  return promise;
+/** Runs a command on a relay. @returns its JSON answer */
+async function madmail(relay: Relay, ...args: string[]): Promise<unknown> {
+  const place = ["--config", join(relay.dir, "madmail.toml"), "--state-dir", relay.stateDir];
+  const { output } = await runMadmail([...args, ...place, "--json"]);
+  try {
+    return JSON.parse(output);
+  } catch {
+    return output;
+  }
 }
 
-function namesOf(certificate: PeerCertificate): string[] {
-  return (certificate.subjectaltname ?? "")
-    .split(", ")
-    .map((name) => name.replace(/^(DNS|IP Address):/, ""))
-    .toSorted();
+/** An IMAP connection, which shows the certificate it was opened with and whether it still lives. */
+class Session {
+  readonly names: string[];
+  readonly fingerprint: string;
+  readonly publicKey: string;
+  readonly #socket: TLSSocket;
+
+  private constructor(socket: TLSSocket) {
+    const certificate: DetailedPeerCertificate = socket.getPeerCertificate(true);
+    this.#socket = socket;
+    this.fingerprint = certificate.fingerprint256;
+    this.publicKey = (certificate.pubkey ?? Buffer.alloc(0)).toString("base64");
+    this.names = (certificate.subjectaltname ?? "")
+      .split(", ")
+      .map((name) => name.replace(/^(DNS|IP Address):/, ""))
+      .toSorted();
+  }
+
+  /** @param root what the certificate must lead to; without it any will do. @throws {Error} when it does not */
+  static async open(relay: Relay, root?: string, servername = "relay.test"): Promise<Session> {
+    const trust = root === undefined ? { rejectUnauthorized: false } : { ca: root };
+    const name = servername === "" ? {} : { servername };
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const socket = connect({ host: "127.0.0.1", port: relay.ports.imaps, ...name, ...trust }, resolve);
+    socket.on("error", reject);
+    await promise;
+    const session = new Session(socket);
+    await session.#line();
+    return session;
+  }
+
+  async noop(): Promise<string> {
+    this.#socket.write("a NOOP\r\n");
+    return this.#line();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  async #line(): Promise<string> {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const onClose = () => reject(new Error("the connection was closed"));
+    this.#socket.once("data", (bytes: Buffer) => resolve(bytes.toString()));
+    this.#socket.once("close", onClose);
+    try {
+      return await promise;
+    } finally {
+      this.#socket.off("close", onClose);
+    }
+  }
 }

@@ -6,12 +6,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Subprocess } from "bun";
+import type { ReadableSubprocess } from "bun";
 import { makeCertificate, makeKey } from "../../src/tls/self-signed.ts";
 
 const READY_TIMEOUT_MS = 15_000;
 const READY = "ACME directory available at";
-/** Days of a certificate's life where nothing is said: as its default. */
+
 export const hasPebble = Bun.which("pebble") !== null;
 
 export interface PebbleOptions {
@@ -29,48 +29,31 @@ export class Pebble {
   readonly caFile: string;
   readonly #dir: string;
   readonly #ca: string;
-  readonly #child: Subprocess<"ignore", "pipe", "pipe">;
   readonly #managementUrl: string;
+  readonly #dns: string;
+  #child: ReadableSubprocess | undefined;
+  #readers: Promise<void>[] = [];
   #output = "";
 
-  private constructor(parts: {
-    dir: string;
-    ca: string;
-    port: number;
-    managementPort: number;
-    options: PebbleOptions;
-  }) {
-    this.#dir = parts.dir;
-    this.#ca = parts.ca;
-    this.caFile = join(parts.dir, "cert.pem");
-    this.directoryUrl = `https://127.0.0.1:${parts.port}/dir`;
-    this.#managementUrl = `https://127.0.0.1:${parts.managementPort}`;
-    this.#child = Bun.spawn(
-      ["pebble", "-config", join(parts.dir, "pebble.json"), "-dnsserver", parts.options.dns],
-      {
-        stdin: "ignore",
-        stdout: "pipe",
-        stderr: "pipe",
-        // No waits; each order is proved anew; every fifth nonce is refused, as the protocol allows.
-        env: {
-          ...process.env,
-          PEBBLE_VA_NOSLEEP: "1",
-          PEBBLE_AUTHZREUSE: "0",
-          PEBBLE_WFE_NONCEREJECT: "20",
-        },
-      },
-    );
+  private constructor(dir: string, ca: string, ports: readonly number[], dns: string) {
+    this.#dir = dir;
+    this.#ca = ca;
+    this.#dns = dns;
+    this.caFile = join(dir, "cert.pem");
+    this.directoryUrl = `https://127.0.0.1:${ports[0]}/dir`;
+    this.#managementUrl = `https://127.0.0.1:${ports[1]}`;
   }
 
-  static async start(options: PebbleOptions): Promise<Pebble> {
+  /** Where it will be; it does not run yet. */
+  static async prepare(options: PebbleOptions): Promise<Pebble> {
     const dir = mkdtempSync(join(tmpdir(), "madmail-pebble-"));
     const key = await makeKey();
     const ca = await makeCertificate(["127.0.0.1", "localhost"], key, Date.now());
-    const [port, managementPort] = await freePorts(2);
+    const ports = await freePorts(2);
     const { externalAccounts } = options;
     const config = {
-      listenAddress: `127.0.0.1:${port}`,
-      managementListenAddress: `127.0.0.1:${managementPort}`,
+      listenAddress: `127.0.0.1:${ports[0]}`,
+      managementListenAddress: `127.0.0.1:${ports[1]}`,
       certificate: join(dir, "cert.pem"),
       privateKey: join(dir, "key.pem"),
       httpPort: options.httpPort,
@@ -82,19 +65,43 @@ export class Pebble {
     writeFileSync(join(dir, "key.pem"), key, { mode: 0o600 });
     writeFileSync(join(dir, "cert.pem"), ca);
     writeFileSync(join(dir, "pebble.json"), JSON.stringify({ pebble: config }));
-    const pebble = new Pebble({ dir, ca, port: port ?? 0, managementPort: managementPort ?? 0, options });
-    try {
-      await pebble.#ready();
-    } catch (error) {
-      await pebble.stop();
-      throw error;
-    }
-    return pebble;
+    return new Pebble(dir, ca, ports, options.dns);
   }
 
-  /** Everything it printed. */
-  get output(): string {
-    return this.#output;
+  async start(): Promise<void> {
+    const child = Bun.spawn(["pebble", "-config", join(this.#dir, "pebble.json"), "-dnsserver", this.#dns], {
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+      // No waits; each order is proved anew; some nonces are refused, as the protocol allows.
+      env: {
+        ...process.env,
+        PEBBLE_VA_NOSLEEP: "1",
+        PEBBLE_AUTHZREUSE: "0",
+        PEBBLE_WFE_NONCEREJECT: "5",
+      },
+    });
+    this.#child = child;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => reject(new Error("pebble is not ready")), READY_TIMEOUT_MS);
+    const onText = () => {
+      if (this.#output.includes(READY)) resolve();
+    };
+    this.#readers = [this.#collect(child.stdout, onText), this.#collect(child.stderr, onText)];
+    void Promise.all(this.#readers).then(() => reject(new Error("pebble ended")));
+    try {
+      await promise;
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw new Error(this.#output, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Certificates it has given so far. */
+  get issued(): number {
+    return this.#output.split("Issued certificate serial").length - 1;
   }
 
   /** PEM of the root that its certificates lead to. */
@@ -104,29 +111,16 @@ export class Pebble {
   }
 
   async stop(): Promise<void> {
-    this.#child.kill();
-    await this.#child.exited;
+    this.#child?.kill();
+    await Promise.all([this.#child?.exited, ...this.#readers]);
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
-  async #ready(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error(`pebble is not ready:\n${this.#output}`)), READY_TIMEOUT_MS);
-    const read = async (stream: ReadableStream<Uint8Array>) => {
-      const decoder = new TextDecoder();
-      for await (const chunk of stream) {
-        this.#output += decoder.decode(chunk, { stream: true });
-        if (this.#output.includes(READY)) resolve();
-      }
-      reject(new Error(`pebble ended:\n${this.#output}`));
-    };
-    promise.catch(() => {});
-    void read(this.#child.stdout).catch(reject);
-    void read(this.#child.stderr).catch(reject);
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
+  async #collect(stream: ReadableStream<Uint8Array>, onText: () => void): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      this.#output += decoder.decode(chunk, { stream: true });
+      onText();
     }
   }
 }

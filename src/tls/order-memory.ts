@@ -4,9 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import type { AcmeAccount } from "../tls/acme-order.ts";
-import type { CertificateFiles } from "../tls/certificate-files.ts";
-import { makeKey } from "../tls/self-signed.ts";
+import type { AcmeAccount } from "./acme-order.ts";
+import type { CertificateFiles } from "./certificate-files.ts";
+import { makeKey } from "./self-signed.ts";
 
 const HISTORY = "orders.json";
 
@@ -28,7 +28,7 @@ const accountSchema = z.object({
   url: z.string().optional(),
 });
 
-export class CertificateMemory {
+export class OrderMemory {
   readonly #files: CertificateFiles;
   #history: OrderHistory | undefined;
 
@@ -75,4 +75,9 @@ function parsed<T>(schema: z.ZodType<T>, text: string | undefined): T | undefine
   } catch {
     return undefined;
   }
+}
+
+/** Names that are left out now. */
+export function leftOut({ leftOut: untilMs }: OrderHistory, nowMs: number): string[] {
+  return Object.entries(untilMs).flatMap(([name, until]) => (until > nowMs ? [name] : []));
 }

@@ -1,0 +1,9 @@
+/** Every operation there is, by name. */
+import { certificateOperations } from "./certificates.ts";
+import { queueOperations } from "./queue.ts";
+import { relayOperations } from "./relay.ts";
+
+export const operationTable = { ...certificateOperations, ...queueOperations, ...relayOperations } as const;
+
+export type OperationTable = typeof operationTable;
+export type OperationName = keyof OperationTable;
