@@ -64,7 +64,11 @@ async function addressesOf(resolver: NameQuestion["resolver"], name: string): Pr
 function needAddress(host: string, { found, trouble }: Addresses): void {
   if (found.length > 0) return;
   throw trouble
-    ? new AcmeError(`${host}: the name servers do not answer`, { why: "unreachable", type: "dns", name: host })
+    ? new AcmeError(`${host}: the name servers do not answer`, {
+        why: "unreachable",
+        type: "dns",
+        name: host,
+      })
     : new AcmeError(`${host}: the DNS has no address for it; add an A or AAAA record`, {
         why: "challengeFailed",
         type: "dns",

@@ -60,7 +60,8 @@ export interface CertificatesParts {
 
 export class Certificates {
   /** What port 80 answers. */
-  readonly httpProof = (host: string, token: string): string | undefined => this.#httpProofs.answer(host, token);
+  readonly httpProof = (host: string, token: string): string | undefined =>
+    this.#httpProofs.answer(host, token);
   readonly #httpProofs = new HttpProofs();
   readonly #parts: CertificatesParts;
   readonly #stop = new AbortController();
@@ -152,7 +153,10 @@ export class Certificates {
     }
   }
 
-  async #obtain({ newKey = false, staging = false }: RenewOptions, history: OrderHistory): Promise<RenewResult> {
+  async #obtain(
+    { newKey = false, staging = false }: RenewOptions,
+    history: OrderHistory,
+  ): Promise<RenewResult> {
     const { tls, clock, log } = this.#parts;
     const config = this.#config;
     const { required, optional } = await this.#names(tls.facts());
@@ -272,7 +276,9 @@ export class Certificates {
     if (this.#looking !== undefined || this.#stop.signal.aborted) return;
     this.#cancel();
     this.#looking = this.#round()
-      .catch((error: unknown) => this.#parts.log.emit({ kind: "internalFault", where: "certificates", error }))
+      .catch((error: unknown) =>
+        this.#parts.log.emit({ kind: "internalFault", where: "certificates", error }),
+      )
       .then(async () => {
         const waitMs = await this.#waitMs();
         this.#looking = undefined;
@@ -305,13 +311,16 @@ export class Certificates {
     if (this.#config.tls.mode !== "acme") return LOOK_MS;
     const facts = this.#parts.tls.facts();
     const dueMs = facts.selfSigned ? this.#now() : dueAtMs(facts);
-    const { notBeforeMs } = await this.#memory.history().catch(() => ({ notBeforeMs: this.#now() + LOOK_MS }));
+    const { notBeforeMs } = await this.#memory
+      .history()
+      .catch(() => ({ notBeforeMs: this.#now() + LOOK_MS }));
     return Math.max(LOOK_MIN_MS, Math.min(LOOK_MS, Math.max(dueMs, notBeforeMs) - this.#now()));
   }
 
   #compareClocks(theirsMs: number, oursMs: number): void {
     const aheadMs = oursMs - theirsMs;
-    const isNews = this.#clockAheadMs === undefined || Math.abs(this.#clockAheadMs - aheadMs) > SKEW_TOLERATED_MS;
+    const isNews =
+      this.#clockAheadMs === undefined || Math.abs(this.#clockAheadMs - aheadMs) > SKEW_TOLERATED_MS;
     this.#clockAheadMs = aheadMs;
     if (Math.abs(aheadMs) <= SKEW_TOLERATED_MS || !isNews) return;
     const minutes = Math.round(Math.abs(aheadMs) / 60_000);

@@ -61,7 +61,10 @@ export class DnsProofs implements ProofPlace {
         await this.#parts.provider.remove(recordName(proof), proof.value);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        this.#parts.log.emit({ kind: "notice", text: `a TXT record for a certificate stays behind: ${reason}` });
+        this.#parts.log.emit({
+          kind: "notice",
+          text: `a TXT record for a certificate stays behind: ${reason}`,
+        });
       }
     }
   }

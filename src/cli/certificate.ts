@@ -21,7 +21,10 @@ export function certificateCommand(globals: Globals): CommandDef {
     meta: { name: "certificate", alias: "autocert", description: "See and renew the certificate" },
     subCommands: {
       status: defineCommand({
-        meta: { name: "status", description: "Which certificate is in use, until when, how the next one comes" },
+        meta: {
+          name: "status",
+          description: "Which certificate is in use, until when, how the next one comes",
+        },
         run: () => status(globals),
       }),
       get: defineCommand({
@@ -30,7 +33,10 @@ export function certificateCommand(globals: Globals): CommandDef {
         run: ({ args }) => renew(globals, "certificate get", args),
       }),
       renew: defineCommand({
-        meta: { name: "renew", description: "The same; the key stays, so that whoever pinned it notices nothing" },
+        meta: {
+          name: "renew",
+          description: "The same; the key stays, so that whoever pinned it notices nothing",
+        },
         args: { force, staging },
         run: ({ args }) => renew(globals, "certificate renew", args),
       }),
@@ -61,7 +67,9 @@ function statusText(data: OutputOf<"certificates.status">): string {
     lines.push(`authority    ${acme.directory}, by ${acme.challenge}`);
     lines.push(`next         ${nextText(data.orderUnderWay, acme)}`);
     if (acme.lastFailure !== null) {
-      lines.push(`last failure ${time(acme.lastFailure.atMs)}, ${acme.failures} in a row: ${acme.lastFailure.message}`);
+      lines.push(
+        `last failure ${time(acme.lastFailure.atMs)}, ${acme.failures} in a row: ${acme.lastFailure.message}`,
+      );
     }
     if (acme.leftOut.length > 0) lines.push(`left out     ${acme.leftOut.join(", ")} (could not be proved)`);
   }

@@ -42,7 +42,9 @@ export async function showsText(parts: AuthorityParts, text: string, value: stri
     if (answers.length === 0) return { do: "unknown", why: `the name servers of ${name} do not answer` };
     const alias = answers.find((answer) => answer.kind === "alias");
     if (alias === undefined) {
-      const missing = answers.filter((answer) => answer.kind !== "records" || !answer.records.includes(value));
+      const missing = answers.filter(
+        (answer) => answer.kind !== "records" || !answer.records.includes(value),
+      );
       if (missing.length === 0) return { do: "shown" };
       return { do: "missing", missing: missing.length, asked: answers.length };
     }
@@ -63,7 +65,10 @@ async function serversOf({ resolver }: AuthorityParts, name: string): Promise<Dn
         return answers.flatMap((answer) => (answer.kind === "found" ? answer.records : []));
       }),
     );
-    return addresses.flat().slice(0, SERVERS_MAX).map((host) => ({ host, port: DNS_PORT }));
+    return addresses
+      .flat()
+      .slice(0, SERVERS_MAX)
+      .map((host) => ({ host, port: DNS_PORT }));
   }
   return [];
 }

@@ -74,7 +74,10 @@ export const certificateOperations = {
       const result = await live.certificates.renew(options);
       switch (result.do) {
         case "renewed":
-          return { outcome: "renewed" as const, certificate: { ...result.facts, names: [...result.facts.names] } };
+          return {
+            outcome: "renewed" as const,
+            certificate: { ...result.facts, names: [...result.facts.names] },
+          };
         case "rehearsed":
           return { outcome: "rehearsed" as const, names: [...result.names] };
         case "notDue":

@@ -116,7 +116,11 @@ async function order(parts: OrderParts): Promise<string> {
   };
   const placed = await client.createOrder(asked);
   const authorizations = z.array(authorizationSchema).parse(await client.getAuthorizations(placed));
-  await prove(parts, client, authorizations.filter(({ status }) => status !== "valid"));
+  await prove(
+    parts,
+    client,
+    authorizations.filter(({ status }) => status !== "valid"),
+  );
   const ready = await poll(parts, client, placed.url, "ready");
   if (ready.status !== "valid") {
     await client.finalizeOrder({ ...placed, ...ready } as typeof placed, await makeRequest(names, key));
@@ -196,7 +200,9 @@ async function prove(parts: OrderParts, client: Client, open: readonly Authoriza
       type: parts.challenge,
       name: open[index]?.identifier.value ?? "",
       token: challenge.token,
-      value: await client.getChallengeKeyAuthorization(challenge as Parameters<Client["completeChallenge"]>[0]),
+      value: await client.getChallengeKeyAuthorization(
+        challenge as Parameters<Client["completeChallenge"]>[0],
+      ),
     });
   }
   try {
@@ -225,7 +231,11 @@ function challengeOf({ identifier, challenges }: Authorization, type: AcmeProof[
   );
 }
 
-async function waitUntilProved(parts: OrderParts, client: Client, open: readonly Authorization[]): Promise<void> {
+async function waitUntilProved(
+  parts: OrderParts,
+  client: Client,
+  open: readonly Authorization[],
+): Promise<void> {
   const urls = open.map(({ url }) => url);
   await repeatedly(parts, async () => {
     const answer = await client.getAuthorizations({ authorizations: urls } as Parameters<
@@ -241,15 +251,23 @@ async function waitUntilProved(parts: OrderParts, client: Client, open: readonly
 function notProved({ identifier, status, challenges }: Authorization): AcmeError {
   const error = challenges.find((challenge) => challenge.error !== undefined)?.error;
   const type = error?.type.slice(error.type.lastIndexOf(":") + 1);
-  return new AcmeError(`${identifier.value}: ${error?.detail ?? status}${type === undefined ? "" : ` (${type})`}`, {
-    why: "challengeFailed",
-    name: identifier.value,
-    ...(type === undefined ? {} : { type }),
-  });
+  return new AcmeError(
+    `${identifier.value}: ${error?.detail ?? status}${type === undefined ? "" : ` (${type})`}`,
+    {
+      why: "challengeFailed",
+      name: identifier.value,
+      ...(type === undefined ? {} : { type }),
+    },
+  );
 }
 
 /** Waits for a status or for one behind it. */
-async function poll(parts: OrderParts, client: Client, url: string, wanted: "ready" | "valid"): Promise<Order> {
+async function poll(
+  parts: OrderParts,
+  client: Client,
+  url: string,
+  wanted: "ready" | "valid",
+): Promise<Order> {
   return repeatedly(parts, async () => {
     const answer = await client.getOrder({ url } as Parameters<Client["getOrder"]>[0]);
     const seen = orderSchema.parse({ ...answer, url });

@@ -37,7 +37,10 @@ export function signAws(
   const names = Object.keys(signed).toSorted();
   const canonical = [
     method,
-    url.pathname.split("/").map((part) => escape(decodeURIComponent(part))).join("/"),
+    url.pathname
+      .split("/")
+      .map((part) => escape(decodeURIComponent(part)))
+      .join("/"),
     canonicalQuery(url),
     ...names.map((name) => `${name}:${signed[name] ?? ""}`),
     "",

@@ -148,7 +148,13 @@ async function syncDirectory(directory: string): Promise<void> {
     await handle.sync();
   } catch (error) {
     // Windows and some network file systems have no such thing; what could be done was.
-    if (!(error instanceof Error && "code" in error && ["EISDIR", "EPERM", "EINVAL"].includes(String(error.code))))
+    if (
+      !(
+        error instanceof Error &&
+        "code" in error &&
+        ["EISDIR", "EPERM", "EINVAL"].includes(String(error.code))
+      )
+    )
       throw error;
   }
 }

@@ -37,7 +37,9 @@ export class Cloudflare implements DnsProvider {
 
   async remove(name: string, value: string): Promise<void> {
     const zone = await this.#zoneOf(name);
-    const records = recordsSchema.parse(await this.#need("GET", `/zones/${zone}/dns_records`, { type: "TXT", name }));
+    const records = recordsSchema.parse(
+      await this.#need("GET", `/zones/${zone}/dns_records`, { type: "TXT", name }),
+    );
     for (const { id } of records.filter(({ content }) => content.replace(/^"|"$/g, "") === value)) {
       await this.#need("DELETE", `/zones/${zone}/dns_records/${encodeURIComponent(id)}`, {});
     }

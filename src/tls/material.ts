@@ -10,7 +10,12 @@ import { isIP } from "node:net";
 import { join } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { Clock } from "../core/clock.ts";
-import { CertificateFiles, durableSteps, isPair, readIfThere as readFileIfThere } from "./certificate-files.ts";
+import {
+  CertificateFiles,
+  durableSteps,
+  isPair,
+  readIfThere as readFileIfThere,
+} from "./certificate-files.ts";
 import { asciiName, makeCertificate, makeKey } from "./self-signed.ts";
 
 /** A checked pair, PEM. The same object until the certificate changes. */
@@ -119,12 +124,14 @@ interface SelfMade {
   directory: string;
   keyFile: string;
   certFile: string;
+  certMode: number;
   names: readonly string[];
 }
 
 function selfSignedPlaces({ stateDir, names }: { stateDir: string; names: readonly string[] }): SelfMade {
   const directory = join(stateDir, "tls");
-  return { directory, keyFile: join(directory, "key.pem"), certFile: join(directory, "cert.pem"), names };
+  const [keyFile, certFile] = [join(directory, "key.pem"), join(directory, "cert.pem")];
+  return { directory, keyFile, certFile, certMode: 0o644, names };
 }
 
 /** Where ACME keeps its pair. */
@@ -149,11 +156,12 @@ async function obtained(source: TlsSource & { mode: "acme" }, nowMs: number): Pr
   // Clients pinned the key of the time before ACME: it goes on.
   const earlier = key ?? (await readIfThere(selfSignedPlaces(source).keyFile));
   if (key === undefined && earlier !== undefined) await store(keyFile, earlier, 0o600);
-  return makeOnce({ directory, keyFile, certFile: interimFile, names: source.names }, nowMs);
+  return makeOnce({ directory, keyFile, certFile: interimFile, certMode: 0o600, names: source.names }, nowMs);
 }
 
 /** The stored pair; the certificate is made again, for the same key, when it does not fit the names any more. */
-async function makeOnce({ directory, keyFile, certFile, names: wanted }: SelfMade, nowMs: number): Promise<Loaded> {
+async function makeOnce(places: SelfMade, nowMs: number): Promise<Loaded> {
+  const { directory, keyFile, certFile, certMode, names: wanted } = places;
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     await chmod(directory, 0o700);
@@ -172,7 +180,7 @@ async function makeOnce({ directory, keyFile, certFile, names: wanted }: SelfMad
   parseKey(key, keyFile);
   try {
     const made = await makeCertificate(wanted, key, nowMs);
-    return check(key, keyFile, await store(certFile, made, 0o644), certFile);
+    return check(key, keyFile, await store(certFile, made, certMode), certFile);
   } catch (error) {
     if (error instanceof TlsMaterialError) throw error;
     throw new TlsMaterialError(`${certFile}: cannot be made: ${reasonOf(error)}`, { cause: error });

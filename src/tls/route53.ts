@@ -81,7 +81,9 @@ export class Route53 implements DnsProvider {
 
   /** @returns the id of the change */
   async #change(zone: string, action: "UPSERT" | "DELETE", name: string, set: RecordSet): Promise<string> {
-    const values = set.values.map((value) => `<ResourceRecord><Value>${escapeXml(value)}</Value></ResourceRecord>`);
+    const values = set.values.map(
+      (value) => `<ResourceRecord><Value>${escapeXml(value)}</Value></ResourceRecord>`,
+    );
     const body =
       `<?xml version="1.0" encoding="UTF-8"?>\n<ChangeResourceRecordSetsRequest xmlns="https://route53.amazonaws.com/doc/${VERSION}/">` +
       `<ChangeBatch><Changes><Change><Action>${action}</Action><ResourceRecordSet><Name>${escapeXml(name)}.</Name>` +
@@ -97,7 +99,8 @@ export class Route53 implements DnsProvider {
     for (;;) {
       const xml = await this.#ask("GET", `change/${change}`, {});
       if (element(xml, "Status") === "INSYNC") return;
-      if (this.#clock.monotonicMs() > endMs) throw new Error("Route 53: the change does not reach its servers");
+      if (this.#clock.monotonicMs() > endMs)
+        throw new Error("Route 53: the change does not reach its servers");
       await pause(this.#clock, SYNC_POLL_MS, stop);
     }
   }
@@ -133,7 +136,11 @@ function element(xml: string, name: string): string | undefined {
 }
 
 function escapeXml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;");
 }
 
 function unescapeXml(text: string): string {
