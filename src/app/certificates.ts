@@ -73,6 +73,8 @@ export class Certificates {
   #looking: Promise<void> | undefined;
   #alarmedAtMs = Number.NEGATIVE_INFINITY;
   #clockAheadMs: number | undefined;
+  /** Names of the last order that it could do without. */
+  #optional: readonly string[] = [];
 
   constructor(parts: CertificatesParts) {
     this.#parts = parts;
@@ -160,6 +162,7 @@ export class Certificates {
     const { tls, clock, log } = this.#parts;
     const config = this.#config;
     const { required, optional } = await this.#names(tls.facts());
+    this.#optional = optional;
     const skipped = leftOut(history, this.#now());
     const names = [...required, ...optional.filter((name) => !skipped.includes(name))];
     const key = newKey && !staging ? await makeKey() : await this.#files.key();
@@ -225,7 +228,7 @@ export class Certificates {
       lastFailure: { atMs: this.#now(), why: facts.why, message },
     };
     const name = known?.facts.why === "challengeFailed" ? known.facts.name : undefined;
-    if (name !== undefined && (await this.#isOptional(name))) {
+    if (name !== undefined && this.#optional.includes(name)) {
       changes.leftOut = { ...before.leftOut, [name]: this.#now() + LEFT_OUT_MS };
       changes.notBeforeMs = this.#now() + NEXT_TRY_MS;
     }
@@ -247,11 +250,6 @@ export class Certificates {
   #afterFailure(before: OrderHistory, facts: Parameters<typeof retryDelayMs>[1]): OrderHistory {
     const failures = before.failures + 1;
     return { ...before, failures, notBeforeMs: this.#now() + retryDelayMs(failures, facts, this.#chance()) };
-  }
-
-  async #isOptional(name: string): Promise<boolean> {
-    const { optional } = await this.#names(this.#parts.tls.facts());
-    return optional.includes(name);
   }
 
   /** Whether a name leads here that the certificate does not have. Doubts are no reason to order. */

@@ -9,7 +9,7 @@
  *   the change or forgets it.
  */
 import { createPrivateKey, X509Certificate } from "node:crypto";
-import { chmod, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { chmod, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 const DIRECTORY_MODE = 0o700;
@@ -69,6 +69,10 @@ export class CertificateFiles {
   async recover(): Promise<void> {
     await mkdir(this.directory, { recursive: true, mode: DIRECTORY_MODE });
     await chmod(this.directory, DIRECTORY_MODE);
+    for (const name of await readdir(this.directory)) {
+      // Half of a key is still a secret.
+      if (name.endsWith(".tmp")) await this.#steps.remove(join(this.directory, name));
+    }
     const nextChain = await readIfThere(this.#nextChainFile);
     const nextKey = await readIfThere(this.#nextKeyFile);
     if (nextChain !== undefined) {
