@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { generateKeyPairSync } from "node:crypto";
 import { cpSync } from "node:fs";
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -327,12 +328,11 @@ describe("the pair on disk", () => {
   });
 
   test("of an RSA key brought along is renewed for that key", async () => {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    const { generateKeyPair } = await import("node:crypto");
-    generateKeyPair("rsa", { modulusLength: 2048 }, (_, __, privateKey) => {
-      resolve(privateKey.export({ type: "pkcs8", format: "pem" }).toString());
+    const { privateKey: key } = generateKeyPairSync("rsa", {
+      modulusLength: 2048,
+      publicKeyEncoding: { type: "spki", format: "pem" },
+      privateKeyEncoding: { type: "pkcs8", format: "pem" },
     });
-    const key = await promise;
     await Bun.write(join(stateDir, "certs", "privkey.pem"), key);
     await chmod(join(stateDir, "certs", "privkey.pem"), 0o600);
     const { certificates, tls } = await open();

@@ -97,18 +97,12 @@ function recordName({ name }: AcmeProof): string {
 }
 
 async function openProvider(acme: Config["acme"], clock: Clock): Promise<DnsProvider> {
-  switch (acme.dns_provider) {
-    case "cloudflare": {
-      const token = acme.cloudflare_token ?? (await readSecret(acme.cloudflare_token_file)).trim();
-      return new Cloudflare(token, acme.dns_api);
-    }
-    case "route53":
-      return new Route53(await awsCredentials(acme), clock, acme.dns_api);
-    case "hook":
-      return new DnsHook(acme.dns_hook);
-    case undefined:
-      throw new AcmeError("acme.dns_provider is not set", { why: "proofFailed" });
-  }
+  const { dns_provider: provider, dns_api: api } = acme;
+  if (provider === "hook") return new DnsHook(acme.dns_hook);
+  if (provider === "route53") return new Route53(await awsCredentials(acme), clock, api);
+  if (provider === undefined) throw new AcmeError("acme.dns_provider is not set", { why: "proofFailed" });
+  const token = acme.cloudflare_token ?? (await readSecret(acme.cloudflare_token_file)).trim();
+  return new Cloudflare(token, api);
 }
 
 async function awsCredentials(acme: Config["acme"]): Promise<AwsCredentials> {

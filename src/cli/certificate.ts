@@ -108,12 +108,10 @@ async function regenerate(globals: Globals, isSure: boolean | undefined): Promis
 }
 
 function outcomeText(data: OutputOf<"certificates.renew">): string {
-  switch (data.outcome) {
-    case "renewed":
-      return `renewed for ${data.certificate.names.join(", ")}, valid until ${time(data.certificate.notAfterMs)}`;
-    case "rehearsed":
-      return `it would work: the test directory certified ${data.names.join(", ")}; nothing was replaced`;
-    case "notDue":
-      return `not due before ${time(data.renewAtMs)}; --force renews it now`;
+  if (data.outcome === "notDue") return `not due before ${time(data.renewAtMs)}; --force renews it now`;
+  if (data.outcome === "rehearsed") {
+    return `it would work: the test directory certified ${data.names.join(", ")}; nothing was replaced`;
   }
+  const { names, notAfterMs } = data.certificate;
+  return `renewed for ${names.join(", ")}, valid until ${time(notAfterMs)}`;
 }
