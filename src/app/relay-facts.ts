@@ -46,12 +46,27 @@ export function reloadKeys(keys: DkimKeys): string | undefined {
 /** What BYE tells the client. */
 export const revokedTexts: Record<RevokedWhy, string> = {
   removed: "Account removed",
+  retired: "Account removed",
   blocked: "Account disabled",
   passwordChanged: "Log in again",
 };
 
 /** Settings that only a start can take. */
-export const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
+export const restartOnly = ["stateDir", "hostname", "domains", "storage", "dns"] as const;
+
+/** `next` without what a change of settings leaves to the reload: see the effects in config/setting-table.ts. */
+export function keepUntilReload(next: Config, current: Config): Config {
+  const { hostname, listen, turn, iroh, shadowsocks } = current;
+  const { cipher, password } = shadowsocks;
+  return {
+    ...next,
+    hostname,
+    listen,
+    turn: { ...next.turn, listen: turn.listen },
+    iroh: { ...next.iroh, listen: iroh.listen },
+    shadowsocks: { ...next.shadowsocks, listen: shadowsocks.listen, cipher, password },
+  };
+}
 
 export function imapSettings({ imap, limits }: Config, push: boolean) {
   return {
@@ -78,7 +93,7 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
       submission: port("submission"),
       https: port("https"),
     },
-    trusted: !tls.facts().selfSigned,
+    trusted: tls.facts().trusted,
     messageMaxBytes: config.limits.message_size,
     quotaBytes: config.accounts.default_quota,
   };

@@ -13,6 +13,8 @@ const certificate = z.strictObject({
   /** SHA-256 of the DER form, lower case hex. */
   fingerprint: z.string(),
   selfSigned: z.boolean(),
+  /** Neither self-signed nor from a test directory. */
+  trusted: z.boolean(),
   notBeforeMs: timeMs,
   notAfterMs: timeMs,
 });

@@ -33,6 +33,8 @@ export interface CertificateFacts {
   /** DNS names and IP addresses it was issued for. */
   readonly names: readonly string[];
   readonly selfSigned: boolean;
+  /** Clients may be expected to accept it: somebody vouches for it, and not just for a test. */
+  readonly trusted: boolean;
 }
 
 export type TlsSource =
@@ -222,6 +224,7 @@ function parseKey(key: string, keyFile: string): KeyObject {
 /** @throws {Error} on a certificate that node cannot parse */
 export function factsOf(certificate: X509Certificate): CertificateFacts {
   const alternatives = certificate.subjectAltName?.split(", ") ?? [];
+  const selfSigned = certificate.issuer === certificate.subject && certificate.verify(certificate.publicKey);
   return {
     fingerprint: certificate.fingerprint256.replaceAll(":", "").toLowerCase(),
     notBeforeMs: Date.parse(certificate.validFrom),
@@ -230,7 +233,9 @@ export function factsOf(certificate: X509Certificate): CertificateFacts {
       const [, name] = /^(?:DNS|IP Address):(.*)$/.exec(entry) ?? [];
       return name === undefined ? [] : [canonicalName(name)];
     }),
-    selfSigned: certificate.issuer === certificate.subject && certificate.verify(certificate.publicKey),
+    selfSigned,
+    // So Let's Encrypt marks what its test directory gives.
+    trusted: !selfSigned && !certificate.issuer.includes("(STAGING)"),
   };
 }
 
