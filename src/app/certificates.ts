@@ -199,7 +199,7 @@ export class Certificates {
     return obtainCertificate({
       directoryUrl,
       account,
-      saveAccountUrl: (url) => this.#memory.saveAccount(directoryUrl, { key: account.key, url }),
+      saveAccount: (known) => this.#memory.saveAccount(directoryUrl, known),
       email: acme.email,
       externalAccount: await externalAccount(acme),
       names,

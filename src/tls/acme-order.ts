@@ -18,6 +18,8 @@ const POLL_FIRST_MS = 500;
 const POLL_MAX_MS = 10_000;
 /** Authorities answer within seconds; one that takes this long has lost the order. */
 const POLL_TOTAL_MS = 180_000;
+/** Of one request whose nonce has grown old. */
+const NONCE_TRIES_MAX = 20;
 
 /** The proof that one name is ours. */
 export interface AcmeProof {
@@ -42,13 +44,15 @@ export interface AcmeAccount {
   readonly key: string;
   /** As the authority names it; undefined before the first order. */
   readonly url: string | undefined;
+  /** What it was told; undefined for nothing. */
+  readonly email: string | undefined;
 }
 
 export interface OrderParts {
   directoryUrl: string;
   account: AcmeAccount;
-  /** Keeps what the authority calls the account. */
-  saveAccountUrl(url: string): Promise<void>;
+  /** Keeps what the authority knows of the account. */
+  saveAccount(account: AcmeAccount): Promise<void>;
   email?: string | undefined;
   externalAccount?: { id: string; hmacKey: string } | undefined;
   /** DNS names and IP addresses. */
@@ -109,12 +113,11 @@ async function order(parts: OrderParts): Promise<string> {
   const { names, transport, directoryUrl, key } = parts;
   const { meta } = directorySchema.parse((await transport(directoryUrl, "get")).data);
   const profile = chooseProfile(parts.profile, names, meta.profiles);
-  const client = await openAccount(parts);
   const asked = {
     identifiers: names.map((value) => ({ type: isIP(value) > 0 ? "ip" : "dns", value })),
     ...(profile === undefined ? {} : { profile }),
   };
-  const placed = await client.createOrder(asked);
+  const { client, placed } = await placeOrder(parts, asked);
   const authorizations = z.array(authorizationSchema).parse(await client.getAuthorizations(placed));
   await prove(
     parts,
@@ -161,34 +164,65 @@ async function openClient(parts: OrderParts, accountUrl: string | undefined) {
       : { externalAccountBinding: { kid: externalAccount.id, hmacKey: externalAccount.hmacKey } }),
   });
   // Instead of axios, which has no place for a certificate authority per directory and repeats what fails.
-  (client as unknown as { http: { request: Transport } }).http.request = transport;
+  const { http } = client as unknown as { http: { request: Transport; maxBadNonceRetries: number } };
+  http.request = transport;
+  // A nonce costs one request; giving up costs ten minutes.
+  http.maxBadNonceRetries = NONCE_TRIES_MAX;
   return client;
 }
 
 type Client = Awaited<ReturnType<typeof openClient>>;
 
-/** With an account that the authority knows: the stored one, or the same key registered again. */
-async function openAccount(parts: OrderParts): Promise<Client> {
+type Placed = Awaited<ReturnType<Client["createOrder"]>>;
+
+/** With the account that is kept; with the same key registered again where a directory has forgotten it. */
+async function placeOrder(
+  parts: OrderParts,
+  asked: Parameters<Client["createOrder"]>[0],
+): Promise<{ client: Client; placed: Placed }> {
   const { account, email } = parts;
-  const details = {
-    termsOfServiceAgreed: true,
-    ...(email === undefined ? {} : { contact: [`mailto:${email}`] }),
-  };
   if (account.url !== undefined) {
-    const client = await openClient(parts, account.url);
     try {
-      await client.updateAccount(details);
-      return client;
+      const client = await openClient(parts, account.url);
+      if (email !== account.email) {
+        await client.updateAccount({ contact: contactOf(email) });
+        await parts.saveAccount({ ...account, email });
+      }
+      return { client, placed: await client.createOrder(asked) };
     } catch (error) {
-      // A directory that was set up anew has forgotten us.
       const isUnknown = error instanceof AcmeError && error.facts.type === "accountDoesNotExist";
       if (!isUnknown) throw error;
     }
   }
+  const client = await register(parts);
+  return { client, placed: await client.createOrder(asked) };
+}
+
+async function register(parts: OrderParts): Promise<Client> {
+  const { account, email } = parts;
   const client = await openClient(parts, undefined);
-  await client.createAccount(details);
-  await parts.saveAccountUrl(client.getAccountUrl());
+  const contact = email === undefined ? {} : { contact: contactOf(email) };
+  try {
+    await client.createAccount({ termsOfServiceAgreed: true, ...contact });
+  } catch (error) {
+    // Of a key that is known already the library updates the account, and an update of nothing is refused.
+    const isKnown = error instanceof AcmeError && error.facts.type === "malformed" && hasAccount(client);
+    if (!isKnown) throw error;
+  }
+  await parts.saveAccount({ ...account, url: client.getAccountUrl(), email });
   return client;
+}
+
+function contactOf(email: string | undefined): string[] {
+  return email === undefined ? [] : [`mailto:${email}`];
+}
+
+function hasAccount(client: Client): boolean {
+  try {
+    return client.getAccountUrl() !== "";
+  } catch {
+    return false;
+  }
 }
 
 async function prove(parts: OrderParts, client: Client, open: readonly Authorization[]): Promise<void> {

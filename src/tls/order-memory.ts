@@ -26,6 +26,7 @@ const accountSchema = z.object({
   directory: z.string(),
   key: z.string(),
   url: z.string().optional(),
+  email: z.string().optional(),
 });
 
 export class OrderMemory {
@@ -51,14 +52,14 @@ export class OrderMemory {
   /** The account at this directory; its key is on disk before anybody hears of it. */
   async account(directory: string): Promise<AcmeAccount> {
     const stored = parsed(accountSchema, await this.#files.readNote(accountFile(directory)));
-    if (stored !== undefined) return { key: stored.key, url: stored.url };
-    const account = { key: await makeKey(), url: undefined };
+    if (stored !== undefined) return { key: stored.key, url: stored.url, email: stored.email };
+    const account = { key: await makeKey(), url: undefined, email: undefined };
     await this.saveAccount(directory, account);
     return account;
   }
 
-  async saveAccount(directory: string, { key, url }: AcmeAccount): Promise<void> {
-    const note = { directory, key, ...(url === undefined ? {} : { url }) };
+  async saveAccount(directory: string, account: AcmeAccount): Promise<void> {
+    const note = { directory, ...account };
     await this.#files.writeNote(accountFile(directory), `${JSON.stringify(note, null, 2)}\n`);
   }
 }

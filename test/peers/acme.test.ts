@@ -1,6 +1,7 @@
 /** Certificates from a real authority (pebble), as the compiled relay obtains and renews them. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
@@ -120,6 +121,66 @@ describe.if(hasPebble)("ACME with pebble:", () => {
     }
     expect(relay.leaks(["postmaster@relay.test"])).toEqual([]);
     for (const session of [early, first, second, afterStart, other]) session.close();
+
+    await relay.stop();
+    expect(await madmail(relay, "certificate", "status")).toMatchObject({
+      data: { fingerprint: other.fingerprint.replaceAll(":", "").toLowerCase(), interim: false },
+    });
+    expect(await madmail(relay, "certificate", "renew", "--force")).toMatchObject({
+      ok: false,
+      error: expect.stringContaining("does not run"),
+    });
+  });
+
+  test("a directory that has forgotten the account gets it again", async () => {
+    const place = await authority();
+    await place.pebble.start();
+    const relay = await acmeRelay(place, { name: "acme-forgotten" });
+    await relay.until((output) => output.includes(OBTAINED), PATIENCE_MS);
+    await place.pebble.restart();
+    expect(await madmail(relay, "certificate", "renew", "--force")).toMatchObject({
+      data: { outcome: "renewed" },
+    });
+    // Known by its key alone, as after a power cut between registering and writing it down.
+    const [account = ""] = readdirSync(join(relay.stateDir, "certs")).filter((file) =>
+      file.startsWith("account-"),
+    );
+    const path = join(relay.stateDir, "certs", account);
+    const { url: _, ...rest } = JSON.parse(readFileSync(path, "utf8")) as { url: string };
+    writeFileSync(path, JSON.stringify(rest));
+    expect(await madmail(relay, "certificate", "renew", "--force")).toMatchObject({
+      data: { outcome: "renewed" },
+    });
+  });
+
+  test("short-lived certificates are renewed by themselves, in time, under an open connection", async () => {
+    const place = await authority({ validitySec: 15 });
+    await place.pebble.start();
+    const relay = await acmeRelay(place, { name: "acme-short" });
+    await relay.until((output) => output.includes(OBTAINED), PATIENCE_MS);
+    const root = await place.pebble.root();
+    const first = await Session.open(relay, root);
+    await relay.until((output) => output.split(OBTAINED).length > 2, PATIENCE_MS);
+    const second = await Session.open(relay, root);
+    expect(second.fingerprint).not.toBe(first.fingerprint);
+    expect(second.publicKey).toBe(first.publicKey);
+    expect(await first.noop()).toContain("OK");
+    expect(relay.output).not.toContain("certificateExpiring");
+    for (const session of [first, second]) session.close();
+  });
+
+  test("an authority that asks for an external account", async () => {
+    const hmacKey = randomBytes(32).toString("base64url");
+    const place = await authority({ externalAccounts: { "kid-1": hmacKey } });
+    await place.pebble.start();
+    const file = join(dir, "eab-key");
+    writeFileSync(file, `${hmacKey}\n`, { mode: 0o600 });
+    const relay = await acmeRelay(
+      place,
+      { name: "acme-eab" },
+      { eab_key_id: "kid-1", eab_hmac_key_file: file },
+    );
+    await relay.until((output) => output.includes(OBTAINED), PATIENCE_MS);
   });
 
   test("an IP address", async () => {

@@ -21,6 +21,8 @@ export interface PebbleOptions {
   httpPort: number;
   /** External account keys, base64url, by id: then it asks for one. */
   externalAccounts?: Record<string, string>;
+  /** Life of its certificates; default five years. */
+  validitySec?: number;
 }
 
 export class Pebble {
@@ -50,7 +52,7 @@ export class Pebble {
     const key = await makeKey();
     const ca = await makeCertificate(["127.0.0.1", "localhost"], key, Date.now());
     const ports = await freePorts(2);
-    const { externalAccounts } = options;
+    const { externalAccounts, validitySec } = options;
     const config = {
       listenAddress: `127.0.0.1:${ports[0]}`,
       managementListenAddress: `127.0.0.1:${ports[1]}`,
@@ -61,6 +63,7 @@ export class Pebble {
       ocspResponderURL: "",
       externalAccountBindingRequired: externalAccounts !== undefined,
       externalAccountMACKeys: externalAccounts ?? {},
+      ...(validitySec === undefined ? {} : { certificateValidityPeriod: validitySec }),
     };
     writeFileSync(join(dir, "key.pem"), key, { mode: 0o600 });
     writeFileSync(join(dir, "cert.pem"), ca);
@@ -78,7 +81,7 @@ export class Pebble {
         ...process.env,
         PEBBLE_VA_NOSLEEP: "1",
         PEBBLE_AUTHZREUSE: "0",
-        PEBBLE_WFE_NONCEREJECT: "5",
+        PEBBLE_WFE_NONCEREJECT: "20",
       },
     });
     this.#child = child;
@@ -110,9 +113,20 @@ export class Pebble {
     return response.text();
   }
 
-  async stop(): Promise<void> {
+  /** Forgets every account, order and certificate. */
+  async restart(): Promise<void> {
+    await this.#end();
+    this.#output = "";
+    await this.start();
+  }
+
+  async #end(): Promise<void> {
     this.#child?.kill();
     await Promise.all([this.#child?.exited, ...this.#readers]);
+  }
+
+  async stop(): Promise<void> {
+    await this.#end();
     rmSync(this.#dir, { recursive: true, force: true });
   }
 
