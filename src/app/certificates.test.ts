@@ -207,6 +207,21 @@ describe("after a failure", () => {
     expect(authority.orders.length).toBe(1);
   });
 
+  test("a stop in the middle of an order is none: the next start asks again", async () => {
+    const first = await open();
+    let stopped: Promise<void> | undefined;
+    authority.rules.beforeChain = () => {
+      stopped = first.certificates.stop();
+    };
+    expect(await first.certificates.renew()).toMatchObject({ do: "failed" });
+    await stopped;
+    authority.rules.beforeChain = () => {};
+    const { certificates } = await open();
+    expect((await certificates.status()).acme).toMatchObject({ failures: 0, notBeforeMs: 0 });
+    expect(await certificates.renew()).toMatchObject({ do: "renewed" });
+    expect(kinds()).toEqual(["certificateObtained"]);
+  });
+
   test("an optional name that can't be proved is left out of the next order, the host name never", async () => {
     authority.rules.unproved = new Set(["mta-sts.a.example"]);
     const { certificates, tls } = await open();

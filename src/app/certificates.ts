@@ -38,6 +38,8 @@ const DAY_MS = 24 * HOUR_MS;
 /** At least this often: the wall clock may jump, files may change, names may come to lead here. */
 const LOOK_MS = HOUR_MS;
 const LOOK_MIN_MS = 1000;
+/** The whole relay stops within ten seconds. */
+const STOP_PATIENCE_MS = 5000;
 const ALARM_EVERY_MS = DAY_MS;
 /** A name that could not be proved is tried again a week later. */
 const LEFT_OUT_MS = 7 * DAY_MS;
@@ -88,10 +90,14 @@ export class Certificates {
     this.#look();
   }
 
+  /** Ends what is under way; proofs that can't be taken down within a few seconds stay behind. */
   async stop(): Promise<void> {
     this.#stop.abort();
     this.#cancel();
-    await Promise.all([this.#looking, this.#underWay?.catch(() => {})]);
+    const { promise: patience, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#parts.clock.after(STOP_PATIENCE_MS, resolve);
+    await Promise.race([Promise.all([this.#looking, this.#underWay?.catch(() => {})]), patience]);
+    cancel();
   }
 
   /** @returns what could not be taken, for the operator */
@@ -222,7 +228,11 @@ export class Certificates {
     const known = error instanceof AcmeError ? error : undefined;
     const message = error instanceof Error ? error.message : String(error);
     const facts = known?.facts ?? { why: "storageFailed" as const };
-    if (staging) return { do: "failed", why: facts.why, message, nextTryMs: before.notBeforeMs };
+    // A stop is no failure either: the next start asks again.
+    if (this.#stop.signal.aborted && !staging) await this.#memory.remember(before);
+    if (staging || this.#stop.signal.aborted) {
+      return { do: "failed", why: facts.why, message, nextTryMs: before.notBeforeMs };
+    }
     const changes = {
       ...this.#afterFailure(before, known?.facts ?? { why: "refused" }),
       lastFailure: { atMs: this.#now(), why: facts.why, message },
@@ -232,18 +242,14 @@ export class Certificates {
       changes.leftOut = { ...before.leftOut, [name]: this.#now() + LEFT_OUT_MS };
       changes.notBeforeMs = this.#now() + NEXT_TRY_MS;
     }
-    // A stop is no failure: the order goes on after the next start.
-    if (this.#stop.signal.aborted) Object.assign(changes, { ...before });
     try {
       await this.#memory.remember(changes);
     } catch (cause) {
       this.#parts.log.emit({ kind: "storageTrouble", what: `certificates: ${String(cause)}` });
     }
     const nextTryMs = changes.notBeforeMs;
-    if (!this.#stop.signal.aborted) {
-      const retryMinutes = Math.ceil((nextTryMs - this.#now()) / 60_000);
-      this.#parts.log.emit({ kind: "certificateFailed", why: facts.why, what: message, retryMinutes });
-    }
+    const retryMinutes = Math.ceil((nextTryMs - this.#now()) / 60_000);
+    this.#parts.log.emit({ kind: "certificateFailed", why: facts.why, what: message, retryMinutes });
     return { do: "failed", why: facts.why, message, nextTryMs };
   }
 

@@ -83,10 +83,21 @@ test("a hook that fails is told with its last words; it gets name and value as t
   const script = join(root, "hook");
   await writeFile(script, '#!/bin/sh\necho first >&2\necho "no: $1 $2 $3" >&2\nexit 3\n', { mode: 0o700 });
   const hook = new DnsHook([script]);
-  const failure = await hook.present("_acme-challenge.a.example", "$(id) 'v'").catch(String);
+  const failure = await hook
+    .present("_acme-challenge.a.example", "$(id) 'v'", new AbortController().signal)
+    .catch(String);
   expect(failure).toBe(
     `Error: ${script} present ended with 3: no: present _acme-challenge.a.example $(id) 'v'`,
   );
+});
+
+test("a hook that hangs ends with the relay", async () => {
+  const script = join(root, "hanging-hook");
+  await writeFile(script, "#!/bin/sh\necho begun >&2\nexec sleep 60\n", { mode: 0o700 });
+  const stop = new AbortController();
+  const failure = new DnsHook([script]).present("n", "v", stop.signal).catch(String);
+  stop.abort();
+  expect(await failure).toContain("present ended with SIGKILL");
 });
 
 test("a secret that others may read is refused by name", async () => {

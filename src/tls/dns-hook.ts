@@ -13,15 +13,15 @@ export class DnsHook implements DnsProvider {
     this.#command = command;
   }
 
-  present(name: string, value: string): Promise<void> {
-    return this.#run(["present", name, value]);
+  present(name: string, value: string, stop: AbortSignal): Promise<void> {
+    return this.#run(["present", name, value], stop);
   }
 
   remove(name: string, value: string): Promise<void> {
     return this.#run(["cleanup", name, value]);
   }
 
-  async #run(args: readonly string[]): Promise<void> {
+  async #run(args: readonly string[], stop?: AbortSignal): Promise<void> {
     const [program = ""] = this.#command;
     const child = Bun.spawn([...this.#command, ...args], {
       stdin: "ignore",
@@ -29,6 +29,7 @@ export class DnsHook implements DnsProvider {
       stderr: "pipe",
       timeout: TIMEOUT_MS,
       killSignal: "SIGKILL",
+      ...(stop === undefined ? {} : { signal: stop }),
     });
     const [complaint, code] = await Promise.all([lastChars(child.stderr), child.exited]);
     if (code === 0) return;
