@@ -3,7 +3,7 @@ import { z } from "zod";
 import { TlsMaterialError, TlsMaterialStore, acmeFiles } from "../tls/material.ts";
 import { OrderMemory } from "../tls/order-memory.ts";
 import { tlsSource } from "../tls/source.ts";
-import { type CertificateStatus, certificateStatus } from "../tls/status.ts";
+import { type CertificateStatus, certificateStatus, type RenewResult } from "../tls/status.ts";
 import type { OperationContext } from "./context.ts";
 import { count, timeMs } from "./fields.ts";
 import { operation, OperationError } from "./operation.ts";
@@ -41,6 +41,12 @@ const status = certificate.extend({
     .nullable(),
 });
 
+const outcome = z.discriminatedUnion("outcome", [
+  z.strictObject({ outcome: z.literal("renewed"), certificate }),
+  z.strictObject({ outcome: z.literal("rehearsed"), names: z.array(z.string()) }),
+  z.strictObject({ outcome: z.literal("notDue"), renewAtMs: timeMs }),
+]);
+
 export const certificateOperations = {
   "certificates.status": operation({
     summary: "Which certificate is in use, until when, and how the next one comes",
@@ -64,42 +70,33 @@ export const certificateOperations = {
       /** Only try it, at Let's Encrypt's test directory. */
       staging: z.boolean().default(false),
     }),
-    output: z.discriminatedUnion("outcome", [
-      z.strictObject({ outcome: z.literal("renewed"), certificate }),
-      z.strictObject({ outcome: z.literal("rehearsed"), names: z.array(z.string()) }),
-      z.strictObject({ outcome: z.literal("notDue"), renewAtMs: timeMs }),
-    ]),
+    output: outcome,
     async run({ live }, options) {
       if (live === undefined) {
         throw new OperationError("notRunning", "the relay does not run: authorities look at a running one");
       }
-      const result = await live.certificates.renew(options);
-      switch (result.do) {
-        case "renewed":
-          return {
-            outcome: "renewed" as const,
-            certificate: { ...result.facts, names: [...result.facts.names] },
-          };
-        case "rehearsed":
-          return { outcome: "rehearsed" as const, names: [...result.names] };
-        case "notDue":
-          return { outcome: "notDue" as const, renewAtMs: result.renewAtMs };
-        case "waiting":
-          throw new OperationError(
-            "refused",
-            `not before ${new Date(result.untilMs).toISOString()}, after this failure: ${result.message}; --force asks now`,
-          );
-        case "failed":
-          throw new OperationError("unavailable", `no certificate: ${result.message}`);
-        case "notAcme":
-          throw new OperationError(
-            "refused",
-            'certificates do not come from an authority here: set `mode = "acme"` in [tls] of the configuration',
-          );
-      }
+      return outcomeOf(await live.certificates.renew(options));
     },
   }),
 };
+
+/** @throws {OperationError} when there is no certificate to tell of */
+function outcomeOf(result: RenewResult): z.output<typeof outcome> {
+  if (result.do === "renewed") {
+    return { outcome: "renewed", certificate: { ...result.facts, names: [...result.facts.names] } };
+  }
+  if (result.do === "rehearsed") return { outcome: "rehearsed", names: [...result.names] };
+  if (result.do === "notDue") return { outcome: "notDue", renewAtMs: result.renewAtMs };
+  if (result.do === "failed") throw new OperationError("unavailable", `no certificate: ${result.message}`);
+  if (result.do === "waiting") {
+    const time = new Date(result.untilMs).toISOString();
+    const text = `not before ${time}, after this failure: ${result.message}; --force asks now`;
+    throw new OperationError("refused", text);
+  }
+  const text =
+    'certificates do not come from an authority here: set `mode = "acme"` in [tls] of the configuration';
+  throw new OperationError("refused", text);
+}
 
 function shown({ facts, acme, underWay, clockAheadMs, mode, hoursLeft, interim }: CertificateStatus) {
   return {
