@@ -16,6 +16,7 @@ import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
 import { tlsSource } from "../tls/source.ts";
+import { Admin } from "./admin.ts";
 import { Certificates } from "./certificates.ts";
 import { ControlServer } from "./control.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
@@ -38,14 +39,6 @@ export interface RelayParts {
   courier?: Courier;
 }
 
-/** What operators act on. */
-interface Reachable {
-  ground: Ground;
-  mail: Mail;
-  front: Front;
-  certificates: Certificates;
-}
-
 export class Relay {
   readonly #log: Log;
   readonly #clock: Clock;
@@ -61,6 +54,7 @@ export class Relay {
   #changing: Promise<unknown> = Promise.resolve();
   #ground: Ground | undefined;
   #front: Front | undefined;
+  #admin: Admin | undefined;
 
   constructor({ config, reread, log, clock, courier }: RelayParts) {
     this.#courier = courier;
@@ -162,6 +156,11 @@ export class Relay {
     return dcloginLink({ ...account, host, ports, trusted });
   }
 
+  /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
+  loginLink(): string | undefined {
+    return this.#admin?.loginLink(this.facts());
+  }
+
   async #start(): Promise<Front> {
     const log = this.#log;
     const clock = this.#clock;
@@ -196,21 +195,39 @@ export class Relay {
       limits,
       courier: this.#courier,
     });
-    const { httpProof } = certificates;
-    const front = await openFront({ ground, supervisor, mail, tls, httpProof, dkim, iroh, turn, limits });
+    const admin = new Admin(ground);
+    this.#admin = admin;
+    const operations = this.#operations(ground, mail, certificates);
+    const front = await openFront({
+      ground,
+      supervisor,
+      mail,
+      tls,
+      httpProof: certificates.httpProof,
+      dkim,
+      iroh,
+      turn,
+      limits,
+      admin,
+      operations,
+    });
     supervisor.onStop(() => certificates.stop());
     certificates.start();
-    this.#openControl({ ground, mail, front, certificates });
+    // Operators come in when all else works, and are shown out first.
+    const control = new ControlServer(this.#config.stateDir, operations, log);
+    control.start();
+    supervisor.onStop(() => control.stop());
     return front;
   }
 
-  /** Operators come in when all else works, and are shown out first. */
-  #openControl({ ground, mail, front, certificates }: Reachable): void {
+  /** What operators can do; the front is there before anybody can ask. */
+  #operations(ground: Ground, mail: Mail, certificates: Certificates): Operations {
     const live: LiveRelay = {
       startedAtMs: this.#startedAtMs,
-      addresses: () => ({ ...front.addresses() }),
+      addresses: () => ({ ...this.#front?.addresses() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
+      loginLink: () => this.loginLink(),
       sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
       delivered: (users) => mail.pusher.delivered(users, null),
       queue: {
@@ -219,15 +236,12 @@ export class Relay {
       },
       certificates,
     };
-    const operations = new Operations({
+    return new Operations({
       ...ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,
     });
-    const control = new ControlServer(this.#config.stateDir, operations, this.#log);
-    control.start();
-    this.#supervisor.onStop(() => control.stop());
   }
 
   #openDkim(): DkimKeys {
