@@ -126,6 +126,16 @@ describe("an order", () => {
     expect(authority.orders.length).toBeLessThanOrEqual(6);
   });
 
+  test("follows a rehearsal at once when it is over, and what that brought counts as untrusted", async () => {
+    authority.rules.issuer = "(STAGING) Test authority";
+    const { certificates, tls } = await open();
+    await certificates.renew();
+    expect(tls.facts()).toMatchObject({ selfSigned: false, trusted: false });
+    authority.rules.issuer = "Test authority";
+    expect(await certificates.renew()).toMatchObject({ do: "renewed", facts: { trusted: true } });
+    expect(await certificates.renew()).toMatchObject({ do: "notDue" });
+  });
+
   test("with a profile that is not offered is not placed", async () => {
     const { certificates } = await open(configOf({ acme: { profile: "tlsserver" } }));
     expect(await certificates.renew()).toMatchObject({
@@ -340,6 +350,30 @@ describe("the pair on disk", () => {
     expect(tls.facts().selfSigned).toBe(true);
     expect(await certificates.renew()).toMatchObject({ do: "renewed" });
     expect(tls.current().key).toBe(first.tls.current().key);
+  });
+
+  test("is not touched by a reload in the middle of an order, and the one in use stays", async () => {
+    const { certificates, tls } = await open();
+    await certificates.renew();
+    const before = tls.facts().fingerprint;
+    const reloads: Promise<unknown>[] = [];
+    authority.rules.beforeChain = () => {
+      for (let i = 0; i < 5; i++) reloads.push(certificates.reconfigure(configOf()));
+    };
+    expect(await certificates.renew({ force: true, newKey: true })).toMatchObject({ do: "renewed" });
+    expect(await Promise.all(reloads)).toHaveLength(5);
+    expect(tls.facts()).toMatchObject({ selfSigned: false });
+    expect(tls.facts().fingerprint).not.toBe(before);
+    expect((await tls.reload()).do).toBe("unchanged");
+  });
+
+  test("is kept when its files are damaged under a running relay", async () => {
+    const { certificates, tls } = await open();
+    await certificates.renew();
+    const before = tls.current();
+    await writeFile(join(stateDir, "certs", "fullchain.pem"), "garbage");
+    expect(await certificates.reconfigure(configOf())).toContain("certificate not replaced");
+    expect(tls.current()).toBe(before);
   });
 
   test("of an RSA key brought along is renewed for that key", async () => {

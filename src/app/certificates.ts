@@ -145,7 +145,7 @@ export class Certificates {
     const facts = this.#parts.tls.facts();
     const history = await this.#memory.history();
     if (!force && !staging) {
-      const isDue = facts.selfSigned || this.#now() >= dueAtMs(facts) || (await this.#lacksNames(facts));
+      const isDue = this.#now() >= this.#dueAtMs(facts) || (await this.#lacksNames(facts));
       if (!isDue) return { do: "notDue", renewAtMs: dueAtMs(facts) };
       if (this.#now() < history.notBeforeMs) {
         const message = history.lastFailure?.message ?? "the last order was interrupted";
@@ -271,6 +271,12 @@ export class Certificates {
     }
   }
 
+  /** One made here, or left from a rehearsal that is over, has been due all along. */
+  #dueAtMs(facts: CertificateFacts): number {
+    const isStopgap = facts.selfSigned || (!facts.trusted && !this.#config.acme.staging);
+    return isStopgap ? 0 : dueAtMs(facts);
+  }
+
   #names(facts: CertificateFacts) {
     const covered = facts.selfSigned ? [] : facts.names;
     return wantedNames({ config: this.#config, resolver: this.#parts.resolver, covered });
@@ -314,7 +320,7 @@ export class Certificates {
   async #waitMs(): Promise<number> {
     if (this.#config.tls.mode !== "acme") return LOOK_MS;
     const facts = this.#parts.tls.facts();
-    const dueMs = facts.selfSigned ? this.#now() : dueAtMs(facts);
+    const dueMs = this.#dueAtMs(facts);
     const { notBeforeMs } = await this.#memory
       .history()
       .catch(() => ({ notBeforeMs: this.#now() + LOOK_MS }));

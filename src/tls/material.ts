@@ -71,7 +71,8 @@ export class TlsMaterialStore {
    * @throws {TlsMaterialError}
    */
   async load(): Promise<void> {
-    this.#loaded = await this.#read();
+    if (this.#source.mode === "acme") await recoverFiles(acmeFiles(this.#source.stateDir));
+    this.#loaded = await this.#read("start");
   }
 
   /** What the next handshake uses. @throws {Error} before `load` */
@@ -87,7 +88,7 @@ export class TlsMaterialStore {
   async reload(): Promise<ReloadResult> {
     const old = this.#need();
     try {
-      const next = await this.#read();
+      const next = await this.#read("reload");
       const { key, cert } = old.material;
       if (next.material.key === key && next.material.cert === cert)
         return { do: "unchanged", facts: old.facts };
@@ -112,10 +113,10 @@ export class TlsMaterialStore {
     return this.#loaded;
   }
 
-  async #read(): Promise<Loaded> {
+  async #read(when: "start" | "reload"): Promise<Loaded> {
     const source = this.#source;
     if (source.mode === "self-signed") return makeOnce(selfSignedPlaces(source), this.#clock.nowMs());
-    if (source.mode === "acme") return obtained(source, this.#clock.nowMs());
+    if (source.mode === "acme") return obtained(source, when, this.#clock.nowMs());
     const [key, cert] = await Promise.all([readPem(source.key), readPem(source.cert)]);
     return check(key, source.key, cert, source.cert);
   }
@@ -141,19 +142,28 @@ export function acmeFiles(stateDir: string): CertificateFiles {
   return new CertificateFiles(join(stateDir, "certs"));
 }
 
-/** What ACME brought; a certificate made here, for the same key, until it has, and when it can't be read. */
-async function obtained(source: TlsSource & { mode: "acme" }, nowMs: number): Promise<Loaded> {
-  const files = acmeFiles(source.stateDir);
+/** Only before anybody else writes there: an order under way would lose its files. */
+async function recoverFiles(files: CertificateFiles): Promise<void> {
   try {
     await files.recover();
   } catch (error) {
     throw new TlsMaterialError(`${files.directory}: cannot be used: ${reasonOf(error)}`, { cause: error });
   }
-  const { directory, keyFile, chainFile, interimFile } = files;
+}
+
+/** What ACME brought; a certificate made here, for the same key, until it has, and when it can't be read. */
+async function obtained(
+  source: TlsSource & { mode: "acme" },
+  when: "start" | "reload",
+  nowMs: number,
+): Promise<Loaded> {
+  const { directory, keyFile, chainFile, interimFile } = acmeFiles(source.stateDir);
   const chain = await readIfThere(chainFile);
   const key = await readIfThere(keyFile);
-  if (chain !== undefined && key !== undefined && isPair(key, chain)) {
-    return check(key, keyFile, chain, chainFile);
+  if (chain !== undefined && key !== undefined) {
+    if (isPair(key, chain)) return check(key, keyFile, chain, chainFile);
+    // Half of a change that goes on, or damage: what is in use is better than either half.
+    if (when === "reload") throw new TlsMaterialError(`${chainFile}: not for the key in ${keyFile}`);
   }
   // Clients pinned the key of the time before ACME: it goes on.
   const earlier = key ?? (await readIfThere(selfSignedPlaces(source).keyFile));

@@ -32,6 +32,8 @@ const accountSchema = z.object({
 export class OrderMemory {
   readonly #files: CertificateFiles;
   #history: OrderHistory | undefined;
+  /** The end of the last write: two at once would trip over each other's file. */
+  #written: Promise<void> = Promise.resolve();
 
   constructor(files: CertificateFiles) {
     this.#files = files;
@@ -45,8 +47,13 @@ export class OrderMemory {
 
   /** In force at once, also when the disk does not take it. */
   async remember(changes: Partial<OrderHistory>): Promise<void> {
-    this.#history = { ...(await this.history()), ...changes };
-    await this.#files.writeNote(HISTORY, `${JSON.stringify(this.#history, null, 2)}\n`);
+    const next = { ...(await this.history()), ...changes };
+    this.#history = next;
+    const writing = this.#written.then(() =>
+      this.#files.writeNote(HISTORY, `${JSON.stringify(next, null, 2)}\n`),
+    );
+    this.#written = writing.catch(() => {});
+    await writing;
   }
 
   /** The account at this directory; its key is on disk before anybody hears of it. */

@@ -23,6 +23,8 @@ export interface AuthorityRules {
   /** What it says to a new order instead of taking it. */
   refusal?: Refusal | undefined;
   profiles?: Record<string, string>;
+  /** Of its certificates. */
+  issuer?: string;
   /** Its clock. */
   date?: () => Date;
   /** Runs before a finished order is told. */
@@ -186,7 +188,7 @@ export class Authority {
     if (signingKey === undefined) throw new Error("not started");
     const certificate = await x509.X509CertificateGenerator.create({
       serialNumber: (await makeKey()).length.toString(16) + Bun.hash(csr).toString(16).slice(0, 8),
-      issuer: "CN=Test authority",
+      issuer: `CN=${this.rules.issuer ?? "Test authority"}`,
       subject: "",
       notBefore: new Date(notBeforeMs),
       notAfter: new Date(notAfterMs),
