@@ -31,6 +31,7 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["python3-dkim", ["/usr/bin/python3", "-c", "import dkim"]],
   ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
   ["opendkim", ["opendkim", "-V"]],
+  ["pebble", ["sh", "-c", "command -v pebble"]],
 ];
 
 interface Stage {

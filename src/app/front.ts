@@ -35,6 +35,8 @@ export interface FrontParts {
   supervisor: Supervisor;
   mail: Mail;
   tls: TlsMaterialStore;
+  /** The proof for a certificate authority. */
+  httpProof: (host: string, token: string) => string | undefined;
   dkim: DkimKeys;
   iroh: IrohService;
   turn: TurnService;
@@ -73,7 +75,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     places: () => ({
       http: listeners.port("http"),
       https: listeners.port("https"),
-      trusted: !tls.facts().selfSigned,
+      trusted: tls.facts().trusted,
     }),
   });
   const listeners = new Listeners({
@@ -121,7 +123,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
 }
 
 function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
-  const { ground, supervisor, mail, tls, dkim, admin, operations } = parts;
+  const { ground, supervisor, mail, tls, httpProof, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
   const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
@@ -131,9 +133,10 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
     facts,
     registration: siteRegistration(registration, state),
     wellKnown: {
-      stsHost: () => stsHost(config().hostname, !tls.facts().selfSigned),
+      stsHost: () => stsHost(config().hostname, tls.facts().trusted),
       domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
     },
+    acmeProof: httpProof,
     peerAddress,
     federation: (request) => inbound.answer(request),
     clock,

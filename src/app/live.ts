@@ -7,7 +7,8 @@ import type { IrohService } from "./iroh.ts";
 import type { Mail } from "./mail.ts";
 import type { TurnService } from "./turn.ts";
 
-export interface LiveParts extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink"> {
+export interface LiveParts
+  extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink" | "certificates"> {
   ground: Ground;
   mail: Mail;
   /** There before anybody can ask. */

@@ -14,7 +14,9 @@ import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { tlsSource } from "../tls/source.ts";
 import { Admin } from "./admin.ts";
+import { Certificates } from "./certificates.ts";
 import { ControlServer } from "./control.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { createResolver } from "./federation.ts";
@@ -23,7 +25,7 @@ import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
 import { type LiveParts, liveRelay } from "./live.ts";
 import { openMail } from "./mail.ts";
-import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
+import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
 
@@ -168,6 +170,7 @@ export class Relay {
     const tls = new TlsMaterialStore(tlsSource(this.#config), clock);
     await tls.load();
     const resolver = createResolver(this.#config, clock);
+    const certificates = new Certificates({ config: this.#config, tls, resolver, clock, log });
     const dkim = this.#openDkim();
     const limits = new ConnectionLimits({
       total: this.#config.limits.connections,
@@ -176,10 +179,7 @@ export class Relay {
     const turn = new TurnService({ config: this.#config, getTls: () => tls.current(), limits, log, clock });
     const iroh = new IrohService({ config: this.#config, clock, log });
     supervisor.onStop(() => iroh.stop());
-    supervisor.onReload(async () => {
-      const result = await tls.reload();
-      return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
-    });
+    supervisor.onReload((next) => certificates.reconfigure(next));
     supervisor.onReload((next) => iroh.reconfigure(next));
     supervisor.onReload((next) => turn.reconfigure(next));
     supervisor.onReload(() => reloadKeys(dkim));
@@ -195,12 +195,13 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations({ ground, mail, turn, iroh });
+    const operations = this.#operations({ ground, mail, turn, iroh, certificates });
     const front = await openFront({
       ground,
       supervisor,
       mail,
       tls,
+      httpProof: certificates.httpProof,
       dkim,
       iroh,
       turn,
@@ -209,6 +210,8 @@ export class Relay {
       operations,
     });
     this.#front = front;
+    supervisor.onStop(() => certificates.stop());
+    certificates.start();
     // Operators come in when all else works, and are shown out first.
     const control = new ControlServer(this.#config.stateDir, operations, log);
     control.start();
@@ -223,7 +226,7 @@ export class Relay {
   }
 
   /** What operators can do. Nobody can ask before the front is open. */
-  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh">): Operations {
+  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates">): Operations {
     const live = liveRelay({
       ...parts,
       front: () => this.#opened(),

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
+import { acme, tls } from "./schema-tls.ts";
 import { admin, rest, site, webmail } from "./schema-web.ts";
 
 const listen = z.strictObject({
@@ -18,18 +19,6 @@ const listen = z.strictObject({
     ["0.0.0.0:443", "[::]:443"],
     "Site, and by ALPN also IMAP (`imap`) and submission (`smtp`).",
   ),
-});
-
-const tls = z.strictObject({
-  mode: z.enum(["self-signed", "file", "acme"]).default("self-signed").meta({
-    description:
-      "Where the certificate comes from: made here, read from `cert` and `key`, or obtained (not in this version).",
-  }),
-  cert: z
-    .string()
-    .optional()
-    .meta({ description: "PEM file with the certificate chain, for mode `file`. Read again on SIGHUP." }),
-  key: z.string().optional().meta({ description: "PEM file with the private key, for mode `file`." }),
 });
 
 const storage = z.strictObject({
@@ -182,6 +171,7 @@ export const configSchema = z.strictObject({
     description: "Addresses to listen on. Every key takes a list; an empty list turns the service off.",
   }),
   tls: tls.prefault({}).meta({ description: "Certificate." }),
+  acme: acme.prefault({}).meta({ description: "Certificates from an authority (ACME, RFC 8555)." }),
   storage: storage.prefault({}).meta({ description: "How mail is kept." }),
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),

@@ -14,6 +14,7 @@ import type { Log } from "../log/events.ts";
 import type { PusherFacts } from "../push/pusher.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
+import type { CertificateStatus, RenewOptions, RenewResult } from "../tls/status.ts";
 import type { TurnFacts } from "../turn/server.ts";
 
 export interface OperationContext {
@@ -61,6 +62,10 @@ export interface LiveRelay {
   testServer(domain: Domain, signal?: AbortSignal): Promise<ServerReport>;
   /** The exchangers are others now. */
   lookForExchangers(): void;
+  readonly certificates: {
+    status(): Promise<CertificateStatus>;
+    renew(options: RenewOptions): Promise<RenewResult>;
+  };
 }
 
 export interface ConnectionFacts {

@@ -9,6 +9,7 @@ import { endpointOperations } from "./endpoints.ts";
 import { exchangerOperations } from "./exchangers.ts";
 import { federationOperations } from "./federation.ts";
 import { portOperations } from "./ports.ts";
+import { certificateOperations } from "./certificates.ts";
 import { queueOperations } from "./queue.ts";
 import { quotaOperations } from "./quota.ts";
 import { registrationOperations } from "./registration.ts";
@@ -29,6 +30,7 @@ export const operationTable = {
   ...exchangerOperations,
   ...federationOperations,
   ...portOperations,
+  ...certificateOperations,
   ...queueOperations,
   ...quotaOperations,
   ...registrationOperations,
