@@ -4,7 +4,8 @@ import type { Registration } from "../auth/registration.ts";
 import type { RevokedWhy } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
-import type { Registration as SiteRegistration, SiteFacts } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
+import type { Registration as SiteRegistration } from "../http/new.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { TlsMaterialStore, TlsSource } from "../tls/material.ts";
 import { DkimKeyError, type DkimKeys } from "./dkim-keys.ts";
@@ -93,6 +94,8 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
     trusted: !tls.facts().selfSigned,
     messageMaxBytes: config.limits.message_size,
     quotaBytes: config.accounts.default_quota,
+    sharing: false,
+    download: false,
   };
 }
 
