@@ -59,7 +59,11 @@ const statusOf: Record<NewAccountRefusal, 400 | 403 | 405 | 413 | 429 | 503> = {
 };
 
 /** @param offer the page that offers an account to a visitor with this token */
-export function addNew(app: Hono, parts: NewParts, offer: (c: Context, token?: string) => Promise<Response>): void {
+export function addNew(
+  app: Hono,
+  parts: NewParts,
+  offer: (c: Context, token?: string) => Promise<Response>,
+): void {
   const limiter = new RateLimiter(NEW_ACCOUNT_RATE, parts.clock);
   app.get("/new", async (c) => {
     const { trusted, host, ports } = parts.facts();

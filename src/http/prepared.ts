@@ -31,7 +31,9 @@ export class Prepared {
     if (isKnown(request.headers.get("if-none-match"), this.etag))
       return new Response(null, { status: 304, headers: all });
     const coding =
-      this.#body.length < COMPRESS_MIN_BYTES ? "identity" : chooseCoding(request.headers.get("accept-encoding"));
+      this.#body.length < COMPRESS_MIN_BYTES
+        ? "identity"
+        : chooseCoding(request.headers.get("accept-encoding"));
     const body = await this.#as(coding);
     return new Response(body, {
       headers: coding === "identity" ? all : { ...all, "Content-Encoding": coding },
@@ -72,7 +74,9 @@ export class PageCache {
 /** The best coding that the client takes (RFC 9110 §12.5.3); a weight of 0 forbids one. */
 export function chooseCoding(header: string | null): Coding {
   const taken = (name: string) =>
-    new RegExp(`(?:^|,)\\s*${name}\\s*(?:;\\s*q=(?!0(?:\\.0*)?\\s*(?:,|$))[\\d.]+\\s*)?(?:,|$)`, "i").test(header ?? "");
+    new RegExp(`(?:^|,)\\s*${name}\\s*(?:;\\s*q=(?!0(?:\\.0*)?\\s*(?:,|$))[\\d.]+\\s*)?(?:,|$)`, "i").test(
+      header ?? "",
+    );
   if (taken("br")) return "br";
   return taken("gzip") ? "gzip" : "identity";
 }
@@ -80,5 +84,7 @@ export function chooseCoding(header: string | null): Coding {
 /** RFC 9110 §13.1.2: weak comparison. */
 function isKnown(header: string | null, etag: string): boolean {
   if (header === null) return false;
-  return header.trim() === "*" || header.split(",").some((one) => one.trim().replace(/^W\//, "") === etag.slice(2));
+  return (
+    header.trim() === "*" || header.split(",").some((one) => one.trim().replace(/^W\//, "") === etag.slice(2))
+  );
 }

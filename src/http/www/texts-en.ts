@@ -28,11 +28,18 @@ export const english: Texts = {
     qrLabel: "QR code for a new account on this relay",
     copyLink: "Copy the link",
     copied: "Copied",
-    notOpened: "Did nothing open? Then the app is not on this device yet. Get it below, and tap the button again.",
+    notOpened:
+      "Did nothing open? Then the app is not on this device yet. Get it below, and tap the button again.",
     steps: [
       { title: "Get the app", text: "Install Delta Chat or another chatmail app. It is free." },
-      { title: "Create your account", text: "One tap on the button above. The app asks only what to call you." },
-      { title: "Invite your people", text: "Show them your QR code or send them your invite link. That is all." },
+      {
+        title: "Create your account",
+        text: "One tap on the button above. The app asks only what to call you.",
+      },
+      {
+        title: "Invite your people",
+        text: "Show them your QR code or send them your invite link. That is all.",
+      },
     ],
     getApp: "Get the app",
     getAppLead: "Delta Chat runs on phones and computers.",
@@ -206,7 +213,7 @@ export const english: Texts = {
         title: "Start",
         text: [
           "Install the app, then tap “Create my account” on the start page. The app opens and asks for a name and, if you like, a picture. Both are seen by your contacts only.",
-          "If you read this on a computer and want the account on your phone, scan the code on the start page: in the app choose “I already have a profile” or “Scan invitation code”.",
+          "If you read this on a computer and want the account on your phone, scan the code on the screen with the app on your phone.",
         ],
       },
       {
@@ -269,7 +276,8 @@ export const english: Texts = {
     open: "Write in the app",
     openLead: "wants to chat with you. Open the invitation in the app, or scan the code.",
     qrLabel: "QR code of the invitation",
-    verify: "Anybody can make such a page under any name. Make sure that it is really them, best by asking in person.",
+    verify:
+      "Anybody can make such a page under any name. Make sure that it is really them, best by asking in person.",
     refusals: {
       badLink: "This is no invite link. It has to begin with https://i.delta.chat/#",
       badName: "The name is too long",

@@ -155,4 +155,11 @@ export type NewAccountRefusal =
   | "methodNotAllowed";
 
 /** Why a contact was not shared. */
-export type ShareRefusal = "badLink" | "badName" | "badSlug" | "reserved" | "taken" | "tooMany" | "badRequest";
+export type ShareRefusal =
+  | "badLink"
+  | "badName"
+  | "badSlug"
+  | "reserved"
+  | "taken"
+  | "tooMany"
+  | "badRequest";
