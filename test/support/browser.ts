@@ -154,10 +154,14 @@ interface AxeResults {
   }[];
 }
 
-/** What axe finds serious or critical on the page, one line each. Needs JavaScript; the page's policy does not hinder it. */
-export async function axeFindings(page: PlaywrightPage): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const results = await page.evaluate<AxeResults>("axe.run(document, { resultTypes: ['violations'] })");
+/**
+ * What axe finds serious or critical on the page, one line each. Needs JavaScript; the page's policy does not hinder it.
+ * @param rules only these; after a change of colours alone, `["color-contrast"]` is enough and quicker
+ */
+export async function axeFindings(page: PlaywrightPage, rules?: readonly string[]): Promise<string[]> {
+  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axeSource);
+  const options = { resultTypes: ["violations"], ...(rules === undefined ? {} : { runOnly: rules }) };
+  const results = await page.evaluate<AxeResults>(`axe.run(document, ${JSON.stringify(options)})`);
   return results.violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
     .flatMap(({ id, help, nodes }) =>
