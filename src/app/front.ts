@@ -14,7 +14,7 @@ import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
-import { siteFacts, siteRegistration } from "./relay-facts.ts";
+import { siteDir, siteFacts, siteRegistration } from "./relay-facts.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { TurnAddresses, TurnService } from "./turn.ts";
@@ -49,7 +49,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   const { config, clock, log, state } = ground;
   const introductions = new Introductions();
   const facts = (): SiteFacts => ({
-    ...siteFacts(config(), listeners, tls),
+    ...siteFacts(config(), state.settings, listeners, tls),
     proxyLink: config().shadowsocks.on_site ? shadowsocks.link() : undefined,
   });
   const backend = openSite(parts, facts);
@@ -106,7 +106,14 @@ function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: ()
     wellKnown: {
       stsHost: () => stsHost(config().hostname, !tls.facts().selfSigned),
       domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
+      securityContact: () => config().site.security_contact,
+      nowMs: () => clock.nowMs(),
     },
+    newRate: () => ({ perMinute: config().site.new_per_minute, burst: config().site.new_burst }),
+    contacts: state.contacts,
+    jitEnabled: () => state.settings.jitEnabled,
+    wwwDir: () => siteDir(config(), state.settings),
+    program: Bun.isStandaloneExecutable ? process.execPath : undefined,
     peerAddress,
     federation: (request) => inbound.answer(request),
     clock,

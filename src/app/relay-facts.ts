@@ -6,7 +6,9 @@ import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
 import type { SiteFacts } from "../http/facts.ts";
 import type { Registration as SiteRegistration } from "../http/new.ts";
+import { isLanguage, type Language } from "../http/www/languages.ts";
 import type { HotState } from "../state/hot-state.ts";
+import { type Settings, settingKeys } from "../state/settings.ts";
 import type { TlsMaterialStore, TlsSource } from "../tls/material.ts";
 import { DkimKeyError, type DkimKeys } from "./dkim-keys.ts";
 import type { Listeners } from "./listeners.ts";
@@ -79,7 +81,25 @@ export function imapSettings({ imap, limits }: Config, push: boolean) {
   };
 }
 
-export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
+/** Settings made at run time win; what they hold may be anything. */
+function siteLanguage(config: Config, settings: Settings): Language | undefined {
+  const wanted = settings.get(settingKeys.language) ?? config.site.language;
+  return isLanguage(wanted) ? wanted : undefined;
+}
+
+/** Directory of the operator's own pages, where there is one. */
+export function siteDir(config: Config, settings: Settings): string | undefined {
+  const wanted = settings.get(settingKeys.wwwDir);
+  if (wanted === "embedded") return undefined;
+  return wanted ?? config.site.www_dir;
+}
+
+export function siteFacts(
+  config: Config,
+  settings: Settings,
+  listeners: Listeners,
+  tls: TlsMaterialStore,
+): SiteFacts {
   const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
   return {
     domain: config.domains[0],
@@ -94,8 +114,10 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
     trusted: !tls.facts().selfSigned,
     messageMaxBytes: config.limits.message_size,
     quotaBytes: config.accounts.default_quota,
-    sharing: false,
-    download: false,
+    language: siteLanguage(config, settings),
+    sharing: config.site.contact_sharing,
+    download: config.site.download && Bun.isStandaloneExecutable,
+    securityContact: config.site.security_contact,
   };
 }
 

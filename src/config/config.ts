@@ -40,6 +40,7 @@ export interface Config {
     readonly listen: readonly ListenAddress[];
   };
   readonly push: Readonly<ConfigFile["push"]>;
+  readonly site: Readonly<ConfigFile["site"]>;
   readonly log: Readonly<ConfigFile["log"]>;
 }
 
@@ -103,6 +104,10 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
+    site: {
+      ...file.site,
+      ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),
+    },
     log: file.log,
   });
 }

@@ -3,6 +3,7 @@
  * from this schema, so what is written here is the documentation.
  */
 import { z } from "zod";
+import { site } from "./schema-site.ts";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
 
@@ -196,6 +197,7 @@ export const configSchema = z.strictObject({
   push: push
     .prefault({})
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
+  site: site.prefault({}).meta({ description: "The public web site." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

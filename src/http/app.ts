@@ -10,13 +10,16 @@ import { type Context, Hono } from "hono";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import { autoconfigXml } from "./autoconfig.ts";
+import { addDownload } from "./download.ts";
 import type { SiteFacts } from "./facts.ts";
 import { addNew, type Registration } from "./new.ts";
 import { pagePolicy, securityHeaders } from "./policy.ts";
+import { addSharing, type Contacts } from "./sharing.ts";
 import { Site } from "./site.ts";
 import { placeOf, wantsPage } from "./visit.ts";
 import { addWellKnown, type WellKnown } from "./well-known.ts";
 import { messagePage } from "./www/account.tsx";
+import { CustomSite } from "./www/custom/site.ts";
 import { splitLanguage } from "./www/languages.ts";
 import type { Said, Texts } from "./www/texts.ts";
 
@@ -31,6 +34,15 @@ export interface AppParts {
   peerAddress(request: Request): string;
   /** Mail from other relays (`/mxdeliv`). */
   federation?: (request: Request) => Promise<Response>;
+  /** Accounts that one network gets. Asked at each request. */
+  newRate(): { perMinute: number; burst: number };
+  contacts: Contacts;
+  /** Whether an account can be made by logging in; asked at each request. */
+  jitEnabled(): boolean;
+  /** Directory of the operator's own pages; asked at each request. */
+  wwwDir(): string | undefined;
+  /** This executable, for `/madmail`; undefined in a development run. */
+  program: string | undefined;
   clock: Clock;
   log: Log;
 }
@@ -51,8 +63,14 @@ export function createApp(parts: AppParts): Hono {
   if (federation !== undefined) {
     for (const path of ["/mxdeliv", "/mxdeliv/"]) app.all(path, (c) => federation(c.req.raw));
   }
-  const site = new Site({ facts: () => parts.facts(), status: () => parts.registration.status() });
-  site.addTo(app);
+  const shown = { facts: () => parts.facts(), status: () => parts.registration.status() };
+  const site = new Site(shown);
+  const custom = new CustomSite({
+    ...shown,
+    jitEnabled: () => parts.jitEnabled(),
+    dir: () => parts.wwwDir(),
+    onMistake: (text) => parts.log.emit({ kind: "notice", text }),
+  });
   addNew(app, parts, (c, token) => site.home(c, token));
   for (const path of ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"]) {
     app.get(path, (c) =>
@@ -63,8 +81,12 @@ export function createApp(parts: AppParts): Hono {
     );
   }
   addWellKnown(app, parts.wellKnown);
+  addDownload(app, parts);
+  custom.addTo(app);
+  site.addTo(app);
+  addSharing(app, { ...parts, customPage: (c, file, contact) => custom.page(c, file, contact) });
 
-  for (const { path } of app.routes.filter((route) => route.method === "GET" && route.path !== "/new")) {
+  for (const path of onlyGet(app)) {
     app.all(path, (c) => {
       c.header("Allow", "GET, HEAD");
       return say(c, parts, 405, (texts) => texts.method);
@@ -76,6 +98,14 @@ export function createApp(parts: AppParts): Hono {
     return say(c, parts, 500, (texts) => texts.fault);
   });
   return app;
+}
+
+/** Paths that take nothing but GET and HEAD. Those with a wildcard are not there until somebody looks. */
+function onlyGet(app: Hono): string[] {
+  const methods = Map.groupBy(app.routes, ({ path }) => path);
+  return [...methods]
+    .filter(([path, routes]) => !/^(\/?\*|\/:)/.test(path) && routes.every(({ method }) => method === "GET"))
+    .map(([path]) => path);
 }
 
 function say(

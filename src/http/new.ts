@@ -20,8 +20,6 @@ import { textsOf } from "./www/translations.ts";
 const NEW_BODY_MAX_BYTES = 4096;
 /** Longer ones are no tokens of ours, and would not fit a QR code. */
 const TOKEN_MAX_CHARS = 256;
-/** Accounts from one IP address (of IPv6: one /64). */
-const NEW_ACCOUNT_RATE = { perMinute: 120, burst: 5 };
 
 export type RegistrationRefusal = Exclude<
   NewAccountRefusal,
@@ -41,6 +39,8 @@ export interface Registration {
 export interface NewParts {
   facts(): SiteFacts;
   registration: Registration;
+  /** Accounts from one IP address (of IPv6: one /64). Asked at each request. */
+  newRate(): { perMinute: number; burst: number };
   peerAddress(request: Request): string;
   clock: Clock;
 }
@@ -64,7 +64,7 @@ export function addNew(
   parts: NewParts,
   offer: (c: Context, token?: string) => Promise<Response>,
 ): void {
-  const limiter = new RateLimiter(NEW_ACCOUNT_RATE, parts.clock);
+  const limiter = new RateLimiter(parts.newRate(), parts.clock);
   app.get("/new", async (c) => {
     const { trusted, host, ports } = parts.facts();
     const token = tokenOf(c.req.query("token"));
@@ -87,6 +87,7 @@ export function tokenOf(text: string | null | undefined): string | undefined {
 
 async function createAccount(c: Context, parts: NewParts, limiter: RateLimiter): Promise<Response> {
   const network = networkOf(parts.peerAddress(c.req.raw));
+  limiter.change(parts.newRate());
   if (!limiter.take(network)) {
     c.header("Retry-After", String(Math.max(1, Math.ceil(limiter.waitMs(network) / 1000))));
     return refuse(c, parts, "tooMany");

@@ -24,6 +24,8 @@ export const settingKeys = {
   pushEnabled: "__PUSH_ENABLED__",
   federationEnabled: "__FEDERATION_ENABLED__",
   federationPolicy: "__FEDERATION_POLICY__",
+  language: "__LANGUAGE__",
+  wwwDir: "__WWW_DIR__",
 } as const;
 
 export class Settings {
