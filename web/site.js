@@ -42,16 +42,15 @@
   for (const button of document.querySelectorAll("button[data-copy]")) {
     const name = button.textContent;
     button.hidden = false;
-    button.addEventListener("click", async () => {
-      try {
-        await copy(button.dataset.copy);
-        button.textContent = button.dataset.done;
-        setTimeout(() => {
-          button.textContent = name;
-        }, 2000);
-      } catch {
-        // The text stands on the page, to be copied by hand.
-      }
+    const done = () => {
+      button.textContent = button.dataset.done;
+      setTimeout(() => {
+        button.textContent = name;
+      }, 2000);
+    };
+    button.addEventListener("click", () => {
+      // Where it fails, the text stands on the page, to be copied by hand.
+      copy(button.dataset.copy).then(done, () => {});
     });
   }
 

@@ -418,3 +418,65 @@ test("the start page shows the proxy where there is one for everybody", async ()
   expect(page).toContain("QR code of the proxy");
   expect(await (await world().get("/")).text()).not.toContain("ss://");
 });
+
+for (const [path, lang, dir] of [
+  ["/fa", "fa", "rtl"],
+  ["/ru/info", "ru", "ltr"],
+  ["/es/", "es", "ltr"],
+] as const) {
+  test(`${path} is in ${lang}, and so are its links`, async () => {
+    const text = await (await world().get(path, { headers: { "accept-language": "en" } })).text();
+    expect(text).toContain(`<html lang="${lang}" dir="${dir}">`);
+    expect(text).toContain(`href="/${lang}/privacy"`);
+    expect(text).toContain(`action="/${lang}/new"`.slice(0, path.includes("info") ? 0 : undefined));
+  });
+}
+
+const languageRows: readonly [accept: string | undefined, operator: SiteFacts["language"], want: string][] = [
+  ["ru-RU,ru;q=0.9,en;q=0.8", undefined, "ru"],
+  ["de, es;q=0.3, fa;q=0.7", undefined, "fa"],
+  ["de", undefined, "en"],
+  ["rust, x;q=nan", undefined, "en"],
+  [undefined, undefined, "en"],
+  ["ru", "es", "es"],
+];
+for (const [accept, operator, want] of languageRows) {
+  test(`a browser that wants ${accept} on a relay that says ${operator} gets ${want}`, async () => {
+    const w = world({ language: operator });
+    const answer = await w.get("/", accept === undefined ? {} : { headers: { "accept-language": accept } });
+    expect(await answer.text()).toContain(`<html lang="${want}"`);
+    expect(answer.headers.get("vary")).toContain("Accept-Language");
+  });
+}
+
+test("an invitation link offers the account, kept by no cache and no search engine", async () => {
+  const w = world({ trusted: true });
+  w.status = "closed";
+  const answer = await w.get("/inv/abc");
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  const text = await answer.text();
+  expect(text).toContain("dcaccount:https://relay.test/new?token=abc");
+  expect(text).toContain('content="noindex"');
+});
+
+test("former addresses of pages lead to the new ones", async () => {
+  const answer = await world().get("/info.html");
+  expect([answer.status, answer.headers.get("location")]).toEqual([301, "/info"]);
+});
+
+test("security.txt names the contact and expires within a year", async () => {
+  const w = world({ securityContact: "mailto:a@relay.test" });
+  const text = await (await w.get("/.well-known/security.txt")).text();
+  expect(text).toStartWith("Contact: mailto:a@relay.test\nExpires: ");
+  const expires = Date.parse(/Expires: (.*)/.exec(text)?.[1] ?? "");
+  expect(expires - w.clock.nowMs()).toBeWithin(170 * 86_400_000, 365 * 86_400_000);
+  expect((await world().get("/.well-known/security.txt")).status).toBe(404);
+});
+
+test("every page says the same of the relay in every language", async () => {
+  const w = world({ retentionDays: 20, trusted: true });
+  for (const language of ["en", "ru", "es"]) {
+    expect(await (await w.get(`/${language}/info`)).text()).toMatch(/30 (MB|МБ)[\s\S]*1 (GB|ГБ)[\s\S]*20/);
+  }
+  expect(await (await w.get("/fa/info")).text()).toMatch(/۳۰ مگابایت[\s\S]*۱ گیگابایت[\s\S]*۲۰ روز/);
+});

@@ -11,3 +11,7 @@ declare module "*/web/site.js" {
   const text: string;
   export default text;
 }
+declare module "*.tmpl" {
+  const text: string;
+  export default text;
+}

@@ -82,10 +82,10 @@ export function addSharing(app: Hono, parts: SharingParts): void {
   });
 }
 
-function contactOf(c: Context, { facts, contacts }: SharingParts): SharedContact | undefined {
-  if (!facts().sharing) return undefined;
+function contactOf(c: Context, parts: SharingParts): SharedContact | undefined {
+  if (!parts.facts().sharing) return undefined;
   const slug = parseSlug(c.req.param("slug") ?? "");
-  return slug === undefined || isReservedSlug(slug) ? undefined : contacts.find(slug);
+  return slug === undefined || isReservedSlug(slug) ? undefined : parts.contacts.find(slug);
 }
 
 async function share(c: Context, parts: SharingParts, limiter: RateLimiter): Promise<Response> {

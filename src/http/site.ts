@@ -10,7 +10,7 @@ import { PageCache, Prepared } from "./prepared.ts";
 import { qrSvg } from "./qr.ts";
 import { placeOf } from "./visit.ts";
 import { favicon, script, scriptPath } from "./www/assets.ts";
-import type { Place } from "./www/frame.tsx";
+import type { PageText, Place } from "./www/frame.tsx";
 import { homePage, type Offer } from "./www/home.tsx";
 import { deployPage, docsPage, infoPage, type PageProps, privacyPage, securityPage } from "./www/pages.tsx";
 
@@ -21,7 +21,7 @@ export interface SiteParts {
   status(): RegistrationStatus;
 }
 
-const pages: Readonly<Record<string, (props: PageProps) => unknown>> = {
+const pages: Readonly<Record<string, (props: PageProps) => PageText>> = {
   "/info": infoPage,
   "/privacy": privacyPage,
   "/security": securityPage,
@@ -70,11 +70,11 @@ export class Site {
     return c.html(render());
   }
 
-  async #page(c: Context, render: (props: PageProps) => unknown): Promise<Response> {
+  async #page(c: Context, render: (props: PageProps) => PageText): Promise<Response> {
     const facts = this.#parts.facts();
     const place = placeOf(c, facts);
     const status = this.#parts.status();
-    return this.#shared(c, place, facts, status, () => String(render({ place, facts, status })));
+    return this.#shared(c, place, facts, status, () => textOf(render({ place, facts, status })));
   }
 
   #shared(
@@ -95,10 +95,16 @@ export class Site {
   }
 }
 
+/** Our pages wait for nothing, though a page could. */
+function textOf(page: PageText): string {
+  if (page instanceof Promise) throw new Error("a page that waits can't be kept");
+  return page.toString();
+}
+
 function renderHome(place: Place, facts: SiteFacts, offer: Offer): string {
   const { proxyLink } = facts;
   const proxyQr = proxyLink === undefined ? undefined : qrSvg(proxyLink, place.texts.proxy.qrLabel);
-  return String(homePage({ place, facts, offer, proxyQr }));
+  return textOf(homePage({ place, facts, offer, proxyQr }));
 }
 
 function offerOf(

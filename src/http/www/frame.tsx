@@ -36,7 +36,10 @@ export interface FrameProps {
   children?: Child;
 }
 
-export function page(content: Child) {
+/** A rendered page. */
+export type PageText = ReturnType<typeof html>;
+
+export function page(content: Child): PageText {
   return html`<!doctype html>${content}`;
 }
 

@@ -96,7 +96,7 @@ const Way: FC<{ place: Place; offer: Offer }> = ({ place, offer }) => {
           </button>
         </form>
       );
-    case "link":
+    default:
       return (
         <>
           {offer.invited && <p>{texts.invited}</p>}

@@ -77,7 +77,7 @@ export function contactPage(
       <section class="hero with-code">
         <div>
           <p class="initial" aria-hidden="true">
-            {[...name][0]?.toUpperCase()}
+            {String.fromCodePoint(name.codePointAt(0) ?? 0x3f).toUpperCase()}
           </p>
           <h1>
             <bdi>{name}</bdi>

@@ -58,8 +58,9 @@ export class CustomSite {
     return await directory.find(path, () => {
       const facts = this.#parts.facts();
       const { language } = placeOf(c, facts).texts;
-      const { status, jitEnabled } = this.#parts;
-      return pageVariables({ facts, status: status(), jitEnabled: jitEnabled(), language, contact });
+      const status = this.#parts.status();
+      const jitEnabled = this.#parts.jitEnabled();
+      return pageVariables({ facts, status, jitEnabled, language, contact });
     });
   }
 

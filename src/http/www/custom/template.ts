@@ -7,7 +7,7 @@
  * - What a variable holds is escaped for where it stands: HTML, or a string or value inside `<script>`.
  * - A fault names file and line; nothing is rendered then.
  */
-import { applyFilter, type Markup, type Value, isFilter, isTrue, textOf } from "./values.ts";
+import { applyFilter, type Value, isFilter, isTrue, textOf } from "./values.ts";
 
 /** Deeper conditions are a mistake. */
 const DEPTH_MAX = 50;
@@ -106,7 +106,7 @@ function renderPiece(piece: Piece, variables: Variables): string {
       const value = evaluate(piece.expression, variables);
       return piece.inScript ? forScript(value, piece.inString) : forHtml(value);
     }
-    case "if": {
+    default: {
       const branch = piece.branches.find(
         ({ condition }) => condition === undefined || isTrue(evaluate(condition, variables)),
       );
@@ -130,12 +130,14 @@ function evaluate(expression: Expression, variables: Variables): Value {
     case "or":
       return isTrue(evaluate(expression.left, variables)) || isTrue(evaluate(expression.right, variables));
     case "eq":
-    case "ne": {
-      const same =
-        textOf(evaluate(expression.left, variables)) === textOf(evaluate(expression.right, variables));
-      return same === (expression.kind === "eq");
-    }
+      return isSame(expression, variables);
+    default:
+      return !isSame(expression, variables);
   }
+}
+
+function isSame({ left, right }: { left: Expression; right: Expression }, variables: Variables): boolean {
+  return textOf(evaluate(left, variables)) === textOf(evaluate(right, variables));
 }
 
 type Fail = (what: string) => never;
@@ -229,7 +231,7 @@ function placeIn(source: string, index: number): { inScript: boolean; inString: 
 }
 
 function forHtml(value: Value): string {
-  if (typeof value === "object") return (value as Markup).markup;
+  if (typeof value === "object") return value.markup;
   return textOf(value)
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")

@@ -1,11 +1,14 @@
 /** What an operator's pages can say about the relay: the names that such pages have always used. */
-import { hostOf } from "../../../core/address.ts";
+import { type Domain, hostOf, parseDomain } from "../../../core/address.ts";
 import { version } from "../../../core/version.ts";
 import type { RegistrationStatus, SiteFacts } from "../../facts.ts";
 import type { Language } from "../languages.ts";
 import { formatDays } from "../format.ts";
 import { textsOf } from "../translations.ts";
 import type { Variables } from "./template.ts";
+
+/** Variables that are always empty. */
+export const absentHere: readonly string[] = ["V2rayNGConfigWS", "V2rayNGConfigGRPC", "SSGrpcURL", "SSWsURL"];
 
 export interface CustomPageFacts {
   facts: SiteFacts;
@@ -66,5 +69,24 @@ export function pageVariables({ facts, status, jitEnabled, language, contact }: 
   };
 }
 
-/** Variables that are always empty. */
-export const absentHere: readonly string[] = ["V2rayNGConfigWS", "V2rayNGConfigGRPC", "SSGrpcURL", "SSWsURL"];
+const anyDomain = parseDomain("relay.test") as Domain;
+/** For looking through pages while no relay runs. */
+export const variableNames: ReadonlySet<string> = new Set(
+  Object.keys(
+    pageVariables({
+      facts: {
+        domain: anyDomain,
+        host: "",
+        ports: {},
+        trusted: false,
+        messageMaxBytes: 0,
+        quotaBytes: 0,
+        sharing: false,
+        download: false,
+      },
+      status: "open",
+      jitEnabled: false,
+      language: "en",
+    }),
+  ),
+);
