@@ -115,6 +115,7 @@ function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: ()
     wwwDir: () => siteDir(config(), state.settings),
     program: Bun.isStandaloneExecutable ? process.execPath : undefined,
     peerAddress,
+    isSecure: (request) => backend.peerOf(request)?.secure === true,
     federation: (request) => inbound.answer(request),
     clock,
     log,

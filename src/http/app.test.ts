@@ -65,6 +65,7 @@ function world(over: Partial<SiteFacts> = {}): World {
     wwwDir: () => undefined,
     program: undefined,
     peerAddress: () => w.peer,
+    isSecure: () => true,
     clock,
     log: { emit: (event) => void w.events.push(event), counts: () => new Map() },
   };

@@ -32,6 +32,8 @@ export interface AppParts {
   wellKnown: WellKnown;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
+  /** Whether a request came by TLS. */
+  isSecure(request: Request): boolean;
   /** Mail from other relays (`/mxdeliv`). */
   federation?: (request: Request) => Promise<Response>;
   /** Accounts that one network gets. Asked at each request. */

@@ -36,6 +36,7 @@ function world(sharing = true) {
       },
     },
     peerAddress: () => "192.0.2.1",
+    isSecure: () => true,
     clock: new ManualClock(),
   });
   const post = async (form: Record<string, string>, accept = "application/json") =>

@@ -40,6 +40,8 @@ export interface SharingParts {
   facts(): SiteFacts;
   contacts: Contacts;
   peerAddress(request: Request): string;
+  /** Whether it came by TLS: behind the front door all are plain. */
+  isSecure(request: Request): boolean;
   clock: Clock;
   /** The operator's own page in place of ours, if there is one. */
   customPage?: (c: Context, file: string, contact?: SharedContact) => Promise<Response | undefined>;
@@ -111,7 +113,9 @@ async function share(c: Context, parts: SharingParts, limiter: RateLimiter): Pro
   const custom = await parts.customPage?.(c, "contact_share_success.html", made);
   if (custom !== undefined) return custom;
   const facts = parts.facts();
-  return c.html(sharedPage(placeOf(c, facts), facts, made, new URL(c.req.url).origin));
+  const scheme = parts.isSecure(c.req.raw) ? "https" : "http";
+  const origin = `${scheme}://${new URL(c.req.url).host}`;
+  return c.html(sharedPage(placeOf(c, facts), facts, made, origin));
 }
 
 function add(input: ShareInput, contacts: Contacts): SharedContact | ShareRefusal {

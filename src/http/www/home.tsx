@@ -1,10 +1,18 @@
 /** @jsxImportSource hono/jsx */
 /** The start page: one tap to an account, and what this relay is. */
+import { raw } from "hono/html";
 import type { FC } from "hono/jsx";
 import type { SiteFacts } from "../facts.ts";
 import { formatBytes, formatDays } from "./format.ts";
 import { Frame, link, type Place, page } from "./frame.tsx";
 import { Code, CopyButton, ProxyCard, Stores } from "./parts.tsx";
+
+const picture =
+  '<svg class="picture" aria-hidden="true" viewBox="0 0 300 240"><path class="far" d="M28 14h168a24 24 0 0 1 24 24v62a24 ' +
+  '24 0 0 1-24 24H84l-34 28v-28H28A24 24 0 0 1 4 100V38a24 24 0 0 1 24-24z"/><path class="line" d="M40 52h142M40 84h86"/>' +
+  '<path class="near" d="M132 112h140a24 24 0 0 1 24 24v50a24 24 0 0 1-24 24h-14v26l-32-26h-94a24 24 0 0 1-24-24v-50a24 ' +
+  '24 0 0 1 24-24z"/><path class="on" d="M178 158v-8a24 24 0 0 1 48 0v8h5a6 6 0 0 1 6 6v24a6 6 0 0 1-6 6h-58a6 6 0 0 ' +
+  '1-6-6v-24a6 6 0 0 1 6-6zm10 0h28v-8a14 14 0 0 0-28 0z"/></svg>';
 
 /** How somebody gets an account, as the start page offers it. */
 export type Offer =
@@ -29,13 +37,13 @@ export function homePage(props: HomeProps) {
   const { home } = texts;
   return page(
     <Frame place={place} facts={facts} hidden={isInvitation(offer)}>
-      <section class={offer.kind === "link" ? "hero with-code" : "hero"}>
+      <section class={offer.kind === "link" ? "hero with-code" : "hero with-picture"}>
         <div>
           <h1>{home.title}</h1>
           <p class="lead">{home.lead}</p>
           <Way place={place} offer={offer} />
         </div>
-        {offer.kind === "link" && <Code svg={offer.qrSvg} caption={home.scan} />}
+        {offer.kind === "link" ? <Code svg={offer.qrSvg} caption={home.scan} /> : raw(picture)}
       </section>
       <ol class="steps">
         {home.steps.map((step) => (

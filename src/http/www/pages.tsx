@@ -8,6 +8,8 @@ import { Frame, link, type Place, page } from "./frame.tsx";
 import { Opening, ProseSections, ServerTable } from "./parts.tsx";
 import type { Prose } from "./texts.ts";
 
+const HTTPS_PORT = 443;
+
 export interface PageProps {
   place: Place;
   facts: SiteFacts;
@@ -89,9 +91,8 @@ export function docsPage({ place, facts, status }: PageProps) {
 
 export function deployPage({ place, facts }: PageProps) {
   const { deploy } = place.texts;
-  const from = facts.trusted ? `https://${urlHost(facts)}` : `http://${urlHost(facts)}`;
   const commands = [
-    `curl -LO ${from}/madmail`,
+    `curl ${facts.trusted ? "" : "-k "}-O ${originOf(facts)}/madmail`,
     "chmod +x madmail",
     "sudo mkdir -p /etc/madmail",
     "./madmail config sample | sudo tee /etc/madmail/madmail.toml",
@@ -132,6 +133,8 @@ function retention({ place: { texts }, facts: { retentionDays } }: PageProps): s
     : texts.info.days(formatDays(texts, retentionDays));
 }
 
-function urlHost({ host }: SiteFacts): string {
-  return host.includes(":") ? `[${host}]` : host;
+function originOf({ host, ports }: SiteFacts): string {
+  const bare = host.includes(":") ? `[${host}]` : host;
+  if (ports.https === undefined) return `http://${bare}`;
+  return ports.https === HTTPS_PORT ? `https://${bare}` : `https://${bare}:${ports.https}`;
 }

@@ -107,7 +107,7 @@ export const ServerTable: FC<{ texts: Texts; host: string; ports: ServicePorts }
   ];
   return (
     <>
-      <div class="table">
+      <div class="table" role="region" aria-label={texts.info.serversTitle} tabindex={0}>
         <table>
           <thead>
             <tr>
