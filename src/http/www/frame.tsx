@@ -77,6 +77,11 @@ export const Frame: FC<FrameProps> = (props) => {
         <main id="content">{children}</main>
         <footer>
           <p>{texts.frame.software}</p>
+          <p>
+            <a href={link(place, "/deploy")} aria-current={place.path === "/deploy" ? "page" : undefined}>
+              {texts.frame.deploy}
+            </a>
+          </p>
         </footer>
       </body>
     </html>
@@ -98,7 +103,6 @@ const Navigation: FC<{ place: Place; facts: SiteFacts }> = ({ place, facts }) =>
     ["/privacy", frame.privacy],
     ["/security", frame.security],
     ...(facts.sharing ? ([["/share", frame.share]] as [string, string][]) : []),
-    ["/deploy", frame.deploy],
   ];
   return (
     <nav aria-label={frame.pages}>
