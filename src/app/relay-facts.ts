@@ -6,7 +6,6 @@ import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
 import type { SiteFacts } from "../http/facts.ts";
 import type { Registration as SiteRegistration } from "../http/new.ts";
-import { isLanguage, type Language } from "../http/www/languages.ts";
 import type { HotState } from "../state/hot-state.ts";
 import { type Settings, settingKeys } from "../state/settings.ts";
 import type { TlsMaterialStore, TlsSource } from "../tls/material.ts";
@@ -49,12 +48,27 @@ export function reloadKeys(keys: DkimKeys): string | undefined {
 /** What BYE tells the client. */
 export const revokedTexts: Record<RevokedWhy, string> = {
   removed: "Account removed",
+  retired: "Account removed",
   blocked: "Account disabled",
   passwordChanged: "Log in again",
 };
 
 /** Settings that only a start can take. */
-export const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
+export const restartOnly = ["stateDir", "hostname", "domains", "storage", "dns"] as const;
+
+/** `next` without what a change of settings leaves to the reload: see the effects in config/setting-table.ts. */
+export function keepUntilReload(next: Config, current: Config): Config {
+  const { hostname, listen, turn, iroh, shadowsocks } = current;
+  const { cipher, password } = shadowsocks;
+  return {
+    ...next,
+    hostname,
+    listen,
+    turn: { ...next.turn, listen: turn.listen },
+    iroh: { ...next.iroh, listen: iroh.listen },
+    shadowsocks: { ...next.shadowsocks, listen: shadowsocks.listen, cipher, password },
+  };
+}
 
 export function tlsSource(config: Config): TlsSource {
   const { tls, stateDir, hostname, domains, publicAddress } = config;
@@ -81,12 +95,6 @@ export function imapSettings({ imap, limits }: Config, push: boolean) {
   };
 }
 
-/** Settings made at run time win; what they hold may be anything. */
-function siteLanguage(config: Config, settings: Settings): Language | undefined {
-  const wanted = settings.get(settingKeys.language) ?? config.site.language;
-  return isLanguage(wanted) ? wanted : undefined;
-}
-
 /** Directory of the operator's own pages, where there is one. */
 export function siteDir(config: Config, settings: Settings): string | undefined {
   const wanted = settings.get(settingKeys.wwwDir);
@@ -94,12 +102,7 @@ export function siteDir(config: Config, settings: Settings): string | undefined 
   return wanted ?? config.site.www_dir;
 }
 
-export function siteFacts(
-  config: Config,
-  settings: Settings,
-  listeners: Listeners,
-  tls: TlsMaterialStore,
-): SiteFacts {
+export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
   const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
   return {
     domain: config.domains[0],
@@ -114,7 +117,7 @@ export function siteFacts(
     trusted: !tls.facts().selfSigned,
     messageMaxBytes: config.limits.message_size,
     quotaBytes: config.accounts.default_quota,
-    language: siteLanguage(config, settings),
+    language: config.site.language === "auto" ? undefined : config.site.language,
     sharing: config.site.contact_sharing,
     download: config.site.download && Bun.isStandaloneExecutable,
     securityContact: config.site.security_contact,

@@ -41,7 +41,11 @@ export interface Config {
   };
   readonly push: Readonly<ConfigFile["push"]>;
   readonly site: Readonly<ConfigFile["site"]>;
+  readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly webmail: Readonly<ConfigFile["webmail"]>;
   readonly log: Readonly<ConfigFile["log"]>;
+  /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
+  readonly given: readonly string[];
 }
 
 const DAY_MS = 86_400_000;
@@ -51,6 +55,8 @@ export class ConfigError extends Error {}
 export interface ConfigOverrides {
   /** Wins over `state_dir` of the file. */
   stateDir?: string | undefined;
+  /** See `Config.given`. */
+  given?: readonly string[];
 }
 
 /**
@@ -108,7 +114,10 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
       ...file.site,
       ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),
     },
+    admin: file.admin,
+    webmail: file.webmail,
     log: file.log,
+    given: [...(overrides.given ?? [])],
   });
 }
 
@@ -150,7 +159,7 @@ function parseEndpoint(endpoint: string): ListenAddress {
   };
 }
 
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);

@@ -3,9 +3,9 @@
  * from this schema, so what is written here is the documentation.
  */
 import { z } from "zod";
-import { site } from "./schema-site.ts";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
+import { admin, site, webmail } from "./schema-web.ts";
 
 const listen = z.strictObject({
   smtp: endpoints(["0.0.0.0:25", "[::]:25"], "Mail from other servers, with STARTTLS (RFC 5321)."),
@@ -197,7 +197,9 @@ export const configSchema = z.strictObject({
   push: push
     .prefault({})
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
-  site: site.prefault({}).meta({ description: "The public web site." }),
+  site: site.prefault({}).meta({ description: "The public site, and the account links it hands out." }),
+  admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
+  webmail: webmail.prefault({}).meta({ description: "Mail in the browser; off by default." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 
