@@ -114,6 +114,7 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
       submission: port("submission"),
       https: port("https"),
     },
+    linkSecurity: { imap: config.site.imap_security, smtp: config.site.smtp_security },
     trusted: !tls.facts().selfSigned,
     messageMaxBytes: config.limits.message_size,
     quotaBytes: config.accounts.default_quota,

@@ -150,8 +150,8 @@ export class Relay {
 
   /** What a phone scans to use an account. */
   accountLink(account: { address: Address; password: string }): string {
-    const { host, ports, trusted } = this.facts();
-    return dcloginLink({ ...account, host, ports, trusted });
+    const { host, ports, trusted, linkSecurity: security } = this.facts();
+    return dcloginLink({ ...account, host, ports, trusted, security });
   }
 
   /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */

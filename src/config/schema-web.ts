@@ -1,7 +1,7 @@
 /** The sections of `madmail.toml` about what browsers see: site, administration, mail in the browser. */
 import { z } from "zod";
 
-export const languages = ["en", "fa", "ru", "es"] as const;
+const languages = ["en", "fa", "ru", "es"] as const;
 /** `auto`: what the visitor's browser asks for. */
 export const siteLanguages = ["auto", ...languages] as const;
 const SECURITY_CONTACT = /^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/;

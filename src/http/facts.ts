@@ -1,6 +1,6 @@
 /** What the site says about the relay, asked at each request so that a reload shows at once. */
 import type { Domain } from "../core/address.ts";
-import type { ServicePorts } from "./links.ts";
+import type { LinkSecurity, ServicePorts } from "./links.ts";
 import type { Language } from "./www/languages.ts";
 
 export interface SiteFacts {
@@ -9,6 +9,8 @@ export interface SiteFacts {
   /** Name or IP address that clients connect to, without brackets. */
   host: string;
   ports: ServicePorts;
+  /** How account links tell clients to connect. */
+  linkSecurity?: LinkSecurity | undefined;
   /** Whether the certificate is publicly trusted. */
   trusted: boolean;
   messageMaxBytes: number;

@@ -100,8 +100,8 @@ async function createAccount(c: Context, parts: NewParts, limiter: RateLimiter):
   if (!made.ok) return refuse(c, parts, made.why);
   const facts = parts.facts();
   const { address, password } = made;
-  const { host, ports, trusted } = facts;
-  const loginLink = dcloginLink({ address, password, host, ports, trusted });
+  const { host, ports, trusted, linkSecurity: security } = facts;
+  const loginLink = dcloginLink({ address, password, host, ports, trusted, security });
   c.header("Cache-Control", "no-store");
   if (!wantsPage(c)) return c.json({ email: address, password, dclogin_url: loginLink });
   const place = placeOf(c, facts);

@@ -11,7 +11,7 @@ const WARM_UP_MS = 500;
 
 interface Load {
   name: string;
-  request(): [url: string, init: RequestInit];
+  request: () => [url: string, init: RequestInit];
   wanted: number;
 }
 

@@ -5,8 +5,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
+import axe from "axe-core";
 import {
   type Browser,
   type BrowserContext,
@@ -143,8 +142,6 @@ async function countBytes(session: CDPSession, appLinks: string[]): Promise<() =
   };
 }
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
 interface AxeResults {
   violations: {
     id: string;
@@ -159,7 +156,7 @@ interface AxeResults {
  * @param rules only these; after a change of colours alone, `["color-contrast"]` is enough and quicker
  */
 export async function axeFindings(page: PlaywrightPage, rules?: readonly string[]): Promise<string[]> {
-  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axeSource);
+  if (!(await page.evaluate<boolean>("'axe' in window"))) await page.evaluate(axe.source);
   const options = { resultTypes: ["violations"], ...(rules === undefined ? {} : { runOnly: rules }) };
   const results = await page.evaluate<AxeResults>(`axe.run(document, ${JSON.stringify(options)})`);
   return results.violations

@@ -5,7 +5,7 @@ export type Language = (typeof languages)[number];
 
 const PREFIX = /^\/(en|fa|ru|es)(?=\/|$)/;
 
-export function isLanguage(text: string | undefined): text is Language {
+function isLanguage(text: string | undefined): text is Language {
   return (languages as readonly (string | undefined)[]).includes(text);
 }
 

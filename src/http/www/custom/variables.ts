@@ -51,8 +51,8 @@ export function pageVariables({ facts, status, jitEnabled, language, contact }: 
     ImapPortStartTLS: ports.imap ?? IMAP_PORT,
     SmtpPortTLS: ports.submissions ?? SUBMISSIONS_PORT,
     SmtpPortStartTLS: ports.submission ?? SUBMISSION_PORT,
-    DcloginImapSecurity: "ssl",
-    DcloginSmtpSecurity: "ssl",
+    DcloginImapSecurity: facts.linkSecurity?.imap ?? "default",
+    DcloginSmtpSecurity: facts.linkSecurity?.smtp ?? "default",
     TurnOffTLS: false,
     // Proxies of the predecessors that this program does not have: their boxes stay away.
     ...Object.fromEntries(absentHere.map((name) => [name, ""])),
