@@ -30,7 +30,7 @@ export function isBrowserMissing(): boolean {
 }
 
 /** Where screenshots go: MADMAIL_ARTIFACTS, or `test-artifacts/`. */
-export function artifactsDir(): string {
+function artifactsDir(): string {
   return resolve(root, process.env["MADMAIL_ARTIFACTS"] ?? "test-artifacts", "screenshots");
 }
 
