@@ -12,7 +12,6 @@ import type { SiteFacts } from "../http/facts.ts";
 import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
-import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
 import { Admin } from "./admin.ts";
@@ -22,7 +21,8 @@ import { createResolver } from "./federation.ts";
 import { type Front, openFront, type RelayAddresses } from "./front.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
-import { type Mail, openMail } from "./mail.ts";
+import { type LiveParts, liveRelay } from "./live.ts";
+import { openMail } from "./mail.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
@@ -72,7 +72,6 @@ export class Relay {
   async start(): Promise<RelayAddresses> {
     try {
       const front = await this.#start();
-      this.#front = front;
       return front.addresses();
     } catch (error) {
       await this.stop();
@@ -133,8 +132,7 @@ export class Relay {
 
   /** What the site tells; also the ports for account links. @throws {Error} before `start` */
   facts(): SiteFacts {
-    if (this.#front === undefined) throw new Error("the relay is not started");
-    return this.#front.facts();
+    return this.#opened().facts();
   }
 
   /**
@@ -197,7 +195,7 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations(ground, mail);
+    const operations = this.#operations({ ground, mail, turn, iroh });
     const front = await openFront({
       ground,
       supervisor,
@@ -210,6 +208,7 @@ export class Relay {
       admin,
       operations,
     });
+    this.#front = front;
     // Operators come in when all else works, and are shown out first.
     const control = new ControlServer(this.#config.stateDir, operations, log);
     control.start();
@@ -217,23 +216,24 @@ export class Relay {
     return front;
   }
 
-  /** What operators can do; the front is there before anybody can ask. */
-  #operations(ground: Ground, mail: Mail): Operations {
-    const live: LiveRelay = {
+  /** @throws {Error} before `start` */
+  #opened(): Front {
+    if (this.#front === undefined) throw new Error("the relay is not started");
+    return this.#front;
+  }
+
+  /** What operators can do. Nobody can ask before the front is open. */
+  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh">): Operations {
+    const live = liveRelay({
+      ...parts,
+      front: () => this.#opened(),
       startedAtMs: this.#startedAtMs,
-      addresses: () => ({ ...this.#front?.addresses() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
       loginLink: () => this.loginLink(),
-      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
-      delivered: (users) => mail.pusher.delivered(users, null),
-      queue: {
-        retry: (selection) => mail.queue.queue.retry(selection),
-        drop: (selection) => mail.queue.queue.drop(selection),
-      },
-    };
+    });
     return new Operations({
-      ...ground,
+      ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,

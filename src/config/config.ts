@@ -42,6 +42,7 @@ export interface Config {
   readonly push: Readonly<ConfigFile["push"]>;
   readonly site: Readonly<ConfigFile["site"]>;
   readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly rest: { readonly listen: readonly ListenAddress[] };
   readonly webmail: Readonly<ConfigFile["webmail"]>;
   readonly log: Readonly<ConfigFile["log"]>;
   /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
@@ -115,6 +116,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
       ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),
     },
     admin: file.admin,
+    rest: { listen: file.rest.listen.map(parseEndpoint) },
     webmail: file.webmail,
     log: file.log,
     given: [...(overrides.given ?? [])],

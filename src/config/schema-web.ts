@@ -1,9 +1,9 @@
 /** The sections of `madmail.toml` about what browsers see: site, administration, mail in the browser. */
 import { z } from "zod";
+import { endpoints } from "./schema-fields.ts";
 
-const languages = ["en", "fa", "ru", "es"] as const;
-/** `auto`: what the visitor's browser asks for. */
-export const siteLanguages = ["auto", ...languages] as const;
+/** `auto` is what the visitor's browser asks for. */
+export const languages = ["auto", "en", "fa", "ru", "es"] as const;
 const SECURITY_CONTACT = /^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/;
 /** How account links tell clients to connect; `default` is what listens. */
 export const linkSecurities = ["default", "ssl", "starttls"] as const;
@@ -30,7 +30,7 @@ const security = (what: string) =>
     });
 
 export const site = z.strictObject({
-  language: z.enum(siteLanguages).default("auto").meta({
+  language: z.enum(languages).default("auto").meta({
     description:
       "Language of the site: `auto` is what the visitor's browser asks for. Visitors can always choose another. A setting made at run time wins.",
   }),
@@ -94,4 +94,11 @@ export const webmail = z.strictObject({
     .meta({
       description: "Origins of other sites whose pages may use them. A setting made at run time wins.",
     }),
+});
+
+export const rest = z.strictObject({
+  listen: endpoints(
+    ["127.0.0.1:8080"],
+    "Where the REST API for scripts answers, without TLS, while ENABLE_API=true stands in the environment.",
+  ),
 });

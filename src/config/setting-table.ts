@@ -1,6 +1,6 @@
 /** Every setting there is: its name, what it means, and what of the configuration it says. */
 import { irohUrlPattern, shadowsocksCiphers } from "./schema-services.ts";
-import { linkSecurities, siteLanguages } from "./schema-web.ts";
+import { linkSecurities, languages } from "./schema-web.ts";
 import { type Draft, type Setting, setting } from "./setting.ts";
 import {
   addressKind,
@@ -233,6 +233,15 @@ const mail: Setting[] = [
     put: (draft, bytes) => (draft.federation.message_size = bytes),
   }),
   setting({
+    name: "allow_inbound_remote_rcpt",
+    kind: onOff,
+    effect: "live",
+    path: "smtp.allow_remote_recipients",
+    doc: "Open relay: anybody may send mail to other servers through port 25",
+    of: ({ smtp }) => smtp.allow_remote_recipients,
+    put: (draft, on) => (draft.smtp.allow_remote_recipients = on),
+  }),
+  setting({
     name: "smtp_hostname",
     kind: hostnameKind,
     effect: "restart",
@@ -246,7 +255,7 @@ const mail: Setting[] = [
 const web: Setting[] = [
   setting({
     name: "language",
-    kind: choiceKind(siteLanguages),
+    kind: choiceKind(languages),
     effect: "live",
     path: "site.language",
     doc: "Language of the site",
@@ -294,7 +303,8 @@ const web: Setting[] = [
     kind: pathKind,
     effect: "live",
     path: "admin.web_path",
-    doc: "Where the admin panel is served",
+    doc: "Where the admin panel is served; setting it turns the panel on",
+    switchesOn: "__ADMIN_WEB_ENABLED__",
     of: ({ admin }) => admin.web_path,
     put: (draft, path) => (draft.admin.web_path = path),
   }),

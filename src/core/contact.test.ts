@@ -4,7 +4,10 @@ import { isReservedSlug, parseInvite, parseSlug } from "./contact.ts";
 const FP = "0123456789ABCDEF0123456789abcdef01234567";
 
 const rows: readonly [text: string, want: string | undefined][] = [
-  [`https://i.delta.chat/#${FP}&a=x%40y.test&n=Anna&i=1&s=2`, `openpgp4fpr:${FP}#a=x%40y.test&n=Anna&i=1&s=2`],
+  [
+    `https://i.delta.chat/#${FP}&a=x%40y.test&n=Anna&i=1&s=2`,
+    `openpgp4fpr:${FP}#a=x%40y.test&n=Anna&i=1&s=2`,
+  ],
   [` https://i.delta.chat/#${FP} `, `openpgp4fpr:${FP}`],
   [`OPENPGP4FPR:${FP}#a=x%40y.test`, `openpgp4fpr:${FP}#a=x%40y.test`],
   [`https://i.delta.chat/#${FP.slice(1)}`, undefined],
