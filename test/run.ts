@@ -32,6 +32,7 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
   ["opendkim", ["opendkim", "-V"]],
   ["pebble", ["sh", "-c", "command -v pebble"]],
+  ["chromium", ["sh", "-c", "command -v chromium"]],
 ];
 
 interface Stage {
@@ -98,6 +99,13 @@ const stages: readonly Stage[] = [
     commands: () => [bunTest(["test/crash"], ["--timeout=60000"])],
     suite: true,
     binary: true,
+  },
+  {
+    name: "browser",
+    commands: () => [bunTest(["test/browser"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+    before: installPackages,
   },
   { name: "e2e", commands: () => [bunTest(["test/e2e"], ["--timeout=60000"])], suite: true, binary: true },
 ];
@@ -182,7 +190,7 @@ function showFailure(stage: Stage, output: string): void {
   const told = output.replace(/^\(pass\) .*\n/gm, "").replace(/^\S+\.test\.tsx?:\n\n/gm, "");
   console.log(told.trimEnd());
   if (stage.binary !== true || !existsSync(artifacts)) return;
-  for (const file of readdirSync(artifacts)) {
+  for (const file of readdirSync(artifacts).filter((name) => name.endsWith(".log"))) {
     const text = readFileSync(join(artifacts, file), "utf8");
     console.log(`\n--- test-artifacts/${file} (its end)\n${text.slice(-LOG_TAIL_BYTES)}`);
   }

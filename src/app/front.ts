@@ -1,7 +1,8 @@
 /** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
 import type { Operations } from "../operations/operations.ts";
 import { Registration } from "../auth/registration.ts";
-import { createApp, type SiteFacts } from "../http/app.ts";
+import { createApp } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { HttpBackend } from "../net/http-backend.ts";
@@ -15,7 +16,7 @@ import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import { type BoundAddresses, type ConnectionFacts, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
-import { siteFacts, siteRegistration } from "./relay-facts.ts";
+import { siteDir, siteFacts, siteRegistration } from "./relay-facts.ts";
 import { openRest } from "./rest.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -135,9 +136,17 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
     wellKnown: {
       stsHost: () => stsHost(config().hostname, tls.facts().trusted),
       domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
+      securityContact: () => config().site.security_contact,
+      nowMs: () => clock.nowMs(),
     },
     acmeProof: httpProof,
+    newRate: () => ({ perMinute: config().site.new_per_minute, burst: config().site.new_burst }),
+    contacts: state.contacts,
+    jitEnabled: () => state.settings.jitEnabled,
+    wwwDir: () => siteDir(config(), state.settings),
+    program: Bun.isStandaloneExecutable ? process.execPath : undefined,
     peerAddress,
+    isSecure: (request) => backend.peerOf(request)?.secure === true,
     federation: (request) => inbound.answer(request),
     clock,
     log,

@@ -8,7 +8,7 @@ import { applySettings } from "../config/settings.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier } from "../delivery/courier.ts";
-import type { SiteFacts } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
 import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
@@ -150,8 +150,8 @@ export class Relay {
 
   /** What a phone scans to use an account. */
   accountLink(account: { address: Address; password: string }): string {
-    const { host, ports, trusted } = this.facts();
-    return dcloginLink({ ...account, host, ports, trusted });
+    const { host, ports, trusted, linkSecurity: security } = this.facts();
+    return dcloginLink({ ...account, host, ports, trusted, security });
   }
 
   /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */

@@ -113,7 +113,10 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
-    site: file.site,
+    site: {
+      ...file.site,
+      ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),
+    },
     admin: file.admin,
     rest: { listen: file.rest.listen.map(parseEndpoint) },
     webmail: file.webmail,

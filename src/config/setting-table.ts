@@ -1,6 +1,6 @@
 /** Every setting there is: its name, what it means, and what of the configuration it says. */
 import { irohUrlPattern, shadowsocksCiphers } from "./schema-services.ts";
-import { languages, linkSecurities } from "./schema-web.ts";
+import { linkSecurities, languages } from "./schema-web.ts";
 import { type Draft, type Setting, setting } from "./setting.ts";
 import {
   addressKind,

@@ -18,6 +18,7 @@ import { serverOperations } from "./servers.ts";
 import { serviceOperations } from "./services.ts";
 import { settingOperations } from "./settings.ts";
 import { sizeOperations } from "./sizes.ts";
+import { siteOperations } from "./site.ts";
 
 export const operationTable = {
   ...accountOperations,
@@ -39,6 +40,7 @@ export const operationTable = {
   ...serviceOperations,
   ...settingOperations,
   ...sizeOperations,
+  ...siteOperations,
 } as const;
 
 export type OperationTable = typeof operationTable;

@@ -46,6 +46,8 @@ export async function withRelay<R>(name: string, use: (relay: Relay) => Promise<
     config: {
       log: { level: "off" },
       accounts: { default_quota: 0 },
+      site: { new_per_minute: 0 },
+      federation: { inbound_per_minute: 0 },
       limits: {
         send_per_minute: 0,
         connections: 20_000,

@@ -112,10 +112,15 @@ export class Relay {
     await this.until((output) => output.includes(text, from));
   }
 
-  /** Changes the configuration, by table name, and lets the running relay read it. */
-  async reload(config: Record<string, TomlTable>): Promise<void> {
+  /** Changes the configuration, by table name; the next start reads it. */
+  configure(config: Record<string, TomlTable>): void {
     this.#options.config = { ...this.#options.config, ...config };
     writeFileSync(join(this.dir, "madmail.toml"), this.#toml());
+  }
+
+  /** Changes the configuration, by table name, and lets the running relay read it. */
+  async reload(config: Record<string, TomlTable>): Promise<void> {
+    this.configure(config);
     await this.signalUntil("SIGHUP", RELOADED);
   }
 
