@@ -39,6 +39,15 @@ const MADMAIL_SHA256 = /^sha256:([\w+/]+=*):([\w+/]{43}=)$/;
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./\w]{53}$/;
 const SCHEME = /^\{([\w-]{1,20}?)(?:\.(?:b64|hex))?\}/;
 
+const CRYPT_SCHEME = /^(SHA256-CRYPT|SHA512-CRYPT|BLF-CRYPT|CRYPT|ARGON2I|ARGON2ID)$/i;
+const KNOWN = [
+  PHC,
+  MADMAIL_ARGON2,
+  MADMAIL_SHA256,
+  /^(bcrypt:)?\$2[aby]\$\d\d\$[./\w]{53}$/,
+  /^\$[56]\$[^:]+\$[./\w]+$/,
+];
+
 interface Argon2Hash {
   algorithm: "argon2id" | "argon2i" | "argon2d";
   memoryKib: number;
@@ -64,6 +73,16 @@ export function decoyHash(random: (bytes: number) => Uint8Array, cost: "long" | 
 /** True for every format but the one that `hashPassword` makes: hash anew at the next chance. */
 export function isImportedHash(stored: string): boolean {
   return !OWN.test(stored);
+}
+
+/** Whether a hash is of a format that `verifyPassword` reads: for imports, which must say what nobody could log in with. */
+export function isUnderstoodHash(stored: string): boolean {
+  const [prefix, name = ""] = SCHEME.exec(stored) ?? [];
+  if (prefix === undefined) return KNOWN.some((format) => format.test(stored));
+  if (prefix.includes(".")) return false;
+  const rest = stored.slice(prefix.length);
+  if (/^(PLAIN|CLEARTEXT)$/i.test(name)) return rest !== "";
+  return CRYPT_SCHEME.test(name) && rest.startsWith("$") && KNOWN.some((format) => format.test(rest));
 }
 
 /** Checks a password. Never throws, false on a malformed hash or an empty password. Off the main thread where it is slow. */
@@ -96,15 +115,8 @@ async function verifyScheme(stored: string, password: string): Promise<boolean> 
     case "PLAIN":
     case "CLEARTEXT":
       return rest !== "" && sameText(rest, password);
-    case "SHA256-CRYPT":
-    case "SHA512-CRYPT":
-    case "BLF-CRYPT":
-    case "CRYPT":
-    case "ARGON2I":
-    case "ARGON2ID":
-      return rest.startsWith("$") && verifyAny(rest, password);
     default:
-      return false;
+      return CRYPT_SCHEME.test(name) && rest.startsWith("$") && verifyAny(rest, password);
   }
 }
 

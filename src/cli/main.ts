@@ -18,6 +18,7 @@ function commands(globals: Globals): CommandDef {
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
+      import: async () => (await import("./import.ts")).importCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
