@@ -28,13 +28,17 @@ export function importCommand(globals: Globals) {
         default: "auto",
         description: "What kind of server SOURCE comes from",
       },
+      "source-config": {
+        type: "string",
+        description: "Configuration of the other relay (maddy.conf), where it is not found by itself",
+      },
       "dry-run": { type: "boolean", default: false, description: "Only tell what would come and what not" },
       yes: { type: "boolean", alias: "y", default: false, description: "Do not ask" },
     },
     async run({ args }) {
       const from = [...sourceKinds, "auto" as const].find((kind) => kind === args.from) ?? "auto";
       await told(async () => {
-        const source = openSource(args.source, from);
+        const source = openSource(args.source, from, args["source-config"]);
         try {
           await importSource(globals, source, args["dry-run"], args.yes);
         } finally {

@@ -26,7 +26,7 @@ export interface PlaceOptions {
   owner: Owner;
   /** Whether a link can reach from the source to here at all. */
   sameDevice: (stat: fs.Stats) => boolean;
-  exactSize?: number | undefined;
+  minSize?: number | undefined;
 }
 
 export interface Placed {
@@ -49,7 +49,7 @@ export async function placeBody(from: string, target: string, options: PlaceOpti
     const { bytesRead } = await handle.read(head, 0, head.length, 0);
     const packing = packingOf(head.subarray(0, bytesRead));
     if (packing === "none" && !(await hasBareLf(handle))) {
-      checkSize(stat.size, options.exactSize);
+      checkSize(stat.size, options.minSize);
       if (mayLink(stat, options)) {
         fs.linkSync(from, target);
         // It may have been written a moment ago: what our journal says must hold after a power cut.
@@ -109,7 +109,7 @@ async function copy(
   handle: fs.promises.FileHandle,
   packing: Packing,
   target: string,
-  { owner, exactSize }: PlaceOptions,
+  { owner, minSize }: PlaceOptions,
 ): Promise<number> {
   const out = await fs.promises.open(target, "wx", 0o600);
   try {
@@ -124,7 +124,7 @@ async function copy(
       size += text.length;
       last = chunk.at(-1) ?? last;
     }
-    checkSize(unpacked, exactSize);
+    checkSize(unpacked, minSize);
     if (process.getuid?.() === 0) await out.chown(owner.uid, owner.gid);
     await out.datasync();
     return size;
@@ -136,9 +136,8 @@ async function copy(
   }
 }
 
-function checkSize(size: number, exactSize: number | undefined): void {
-  if (exactSize !== undefined && size !== exactSize)
-    throw new BodyError("damaged: its size is not what the index says");
+function checkSize(size: number, minSize: number | undefined): void {
+  if (minSize !== undefined && size < minSize) throw new BodyError("damaged: shorter than the index says");
 }
 
 async function* unpack(handle: fs.promises.FileHandle, packing: Packing): AsyncGenerator<Uint8Array> {

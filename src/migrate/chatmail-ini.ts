@@ -1,7 +1,7 @@
 /** `chatmail.ini` of a chatmail/relay, and the `madmail.toml` that says the same. */
 import { readFileSync } from "node:fs";
 import type { Domain } from "../core/address.ts";
-import { type LeftBehind, SourceError } from "./source.ts";
+import { type ConfigPlace, type LeftBehind, SourceError } from "./source.ts";
 import { TomlText } from "./toml-text.ts";
 
 export interface ChatmailIni {
@@ -58,13 +58,14 @@ export function readIni(path: string, registrationClosed: boolean, leftBehind: L
 export function iniToml(
   ini: ChatmailIni,
   domains: readonly Domain[],
-  tls: { cert: string; key: string } | undefined,
+  { stateDir, tls }: ConfigPlace,
 ): string {
   const toml = new TomlText(`Made from ${ini.path} by \`madmail import\`.`);
   const number = (key: string) => {
     const value = ini.values.get(key);
     return value !== undefined && /^\d+$/.test(value) ? Number(value) : undefined;
   };
+  toml.set("", "state_dir", stateDir);
   toml.set("", "domains", domains);
   toml.set("", "hostname", domains[0]);
   if (tls !== undefined) {

@@ -5,11 +5,12 @@
  */
 import * as fs from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { type Address, type Domain, domainOf, hostOf, parseAddress, parseDomain } from "../core/address.ts";
+import { type Domain, hostOf, parseAddress, parseDomain } from "../core/address.ts";
 import { parseJson } from "../core/json.ts";
 import { readSubscriptions } from "../storage/subscriptions.ts";
 import { type ChatmailIni, iniToml, readIni } from "./chatmail-ini.ts";
 import { dovecotDialect, listFolders, readMailbox } from "./maildir-source.ts";
+import { mostUsed } from "./most-used.ts";
 import {
   type DeviceToken,
   type LeftBehind,
@@ -65,7 +66,7 @@ export function openChatmail(given: string): Source {
     accounts,
     tables: noTables,
     ...keysOf(system, domains[0], ini),
-    config: ini === undefined ? undefined : (tls) => iniToml(ini, domains, tls),
+    config: ini === undefined ? undefined : (place) => iniToml(ini, domains, place),
     leftBehind,
     close: () => {},
   };
@@ -219,14 +220,6 @@ function domainsOf(accounts: readonly SourceAccount[], ini: ChatmailIni | undefi
     accounts.map(({ address }) => address),
     configured,
   );
-}
-
-/** Domains by the number of their accounts, `first` in front. */
-export function mostUsed(addresses: readonly Address[], first?: Domain): Domain[] {
-  const counts = new Map<Domain, number>();
-  for (const address of addresses) counts.set(domainOf(address), (counts.get(domainOf(address)) ?? 0) + 1);
-  const sorted = [...counts].sort((a, b) => b[1] - a[1]).map(([domain]) => domain);
-  return first === undefined ? sorted : [first, ...sorted.filter((domain) => domain !== first)];
 }
 
 function keysOf(

@@ -17,7 +17,7 @@ export function takeKeys(
   const dkim = source.dkim !== undefined && takeDkim(source.dkim, stateDir, owner, leave);
   const tls = source.tls === undefined ? undefined : takeTls(source.tls, stateDir, owner, leave);
   if (source.config !== undefined && !fs.existsSync(configPath)) {
-    writeOwned(configPath, source.config(tls), owner);
+    writeOwned(configPath, source.config({ stateDir, tls }), owner);
   }
   return { dkim, tls: tls !== undefined, config: source.config === undefined ? undefined : configPath };
 }

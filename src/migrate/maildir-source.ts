@@ -135,5 +135,6 @@ function describe(
     path: file.path,
     // Of a compressed file, its name tells the true size.
     size: named === undefined ? stat.size : Number(named),
+    minSize: named === undefined ? undefined : Number(named),
   };
 }

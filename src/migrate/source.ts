@@ -29,8 +29,8 @@ export interface SourceMessage {
   path: string;
   /** Bytes as far as known without opening it. */
   size: number;
-  /** The uncompressed file must have exactly so many bytes; undefined where the source does not say. */
-  exactSize?: number | undefined;
+  /** The uncompressed file has at least so many bytes, or it is damaged; undefined where the source does not say. */
+  minSize?: number | undefined;
 }
 
 export interface SourceMailbox {
@@ -98,6 +98,12 @@ export const noTables: SourceTables = {
   counters: [],
 };
 
+/** Where the import put what a configuration names. */
+export interface ConfigPlace {
+  stateDir: string | undefined;
+  tls: { cert: string; key: string } | undefined;
+}
+
 export interface Source {
   readonly kind: SourceKind;
   /** The directory that identifies it, absolute. */
@@ -110,7 +116,7 @@ export interface Source {
   readonly dkim: { selector: string; path: string } | undefined;
   readonly tls: { cert: string; key: string } | undefined;
   /** `madmail.toml` for a relay that goes on as this one, from what the source's configuration says. */
-  readonly config: ((tls: { cert: string; key: string } | undefined) => string) | undefined;
+  readonly config: ((place: ConfigPlace) => string) | undefined;
   readonly leftBehind: readonly LeftBehind[];
   /** Lets go of databases. */
   close(): void;

@@ -164,7 +164,7 @@ export class ImportTarget {
     const placed = await placeBody(message.path, scratch, {
       owner: this.owner,
       sameDevice: (stat) => stat.dev === this.#device,
-      exactSize: message.exactSize,
+      minSize: message.minSize,
     });
     const base = this.#names.base(uidValidity, message.internalDateMs, placed.size, message.uid);
     const name = message.inNew ? `new/${base}` : `cur/${base}${flagSuffix(message.flags)}`;

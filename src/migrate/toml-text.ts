@@ -23,6 +23,10 @@ export class TomlText {
     return this.#tables.get(table)?.get(key);
   }
 
+  remove(table: string, key: string): void {
+    this.#tables.get(table)?.delete(key);
+  }
+
   /** A line for the end of the file. */
   note(text: string): void {
     this.#comments.push(text);

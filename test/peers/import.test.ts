@@ -1,9 +1,9 @@
 /** Imports: what another server kept is here afterwards, number for number. */
+import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -14,10 +14,11 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { zstdCompressSync } from "node:zlib";
 import { whyNoDovecot } from "../oracle/dovecot.ts";
 import { append, dovecotFilled, lookAt, message, writePassword } from "../support/dovecot-source.ts";
 import { ImapClient } from "../support/imap-client.ts";
+import { imapsql, madmail1Credentials, madmail2Database, write } from "../support/madmail-source.ts";
 import { Relay, runMadmail } from "../support/relay.ts";
 
 const noDovecot = whyNoDovecot();
@@ -150,4 +151,148 @@ describe.skipIf(noDovecot !== undefined)("from a chatmail relay (Dovecot)", () =
     ]);
     expect(existsSync(join(relay.stateDir, "import.journal"))).toBe(false);
   });
+});
+
+/** Rows that every madmail source here has, as this relay's own database shows them. */
+function tablesOf(stateDir: string): unknown[] {
+  const db = new Database(join(stateDir, "madmail.db"), { readonly: true });
+  const rows = (sql: string) => db.query(sql).values();
+  const found = [
+    rows("SELECT username, max_storage FROM quotas WHERE username = '__GLOBAL_DEFAULT__'"),
+    rows("SELECT username, reason, blocked_at FROM blocked_users"),
+    rows("SELECT token, max_uses, used_count, comment, expires_at, created_at FROM registration_tokens"),
+    rows("SELECT domain FROM federation_rules"),
+    rows("SELECT lookup_key, target_host, comment FROM dns_overrides"),
+  ];
+  db.close();
+  return found;
+}
+
+const sharedRows = [
+  [["__GLOBAL_DEFAULT__", 1_000_000_000]],
+  [["eve12345@relay.test", "spam", 1_767_323_045]],
+  [["invite", 5, 2, "friends", 1_893_456_000, 1_767_225_600]],
+  [["192.0.2.7"]],
+  [["peer.test", "https://mail.peer.test", "note"]],
+];
+
+test("a madmail 2: Maildirs with their UID lists, settings, keys; what fits is linked", async () => {
+  const dir = freshDir();
+  const source = join(dir, "var/lib/madmail");
+  const user = "ada23456@relay.test";
+  madmail2Database(join(source, "credentials.db"), [
+    [user, "pass word-12"],
+    ["bob23456@relay.test", "other"],
+  ]);
+  const maildir = join(source, "mail", user, "Maildir");
+  write(join(maildir, "cur/100.a:2,S"), message("seen"));
+  write(join(maildir, "new/200.b"), message("unseen"));
+  write(join(maildir, "new/300.unlisted"), message("unlisted"));
+  write(
+    join(maildir, "chatmail-uidlist"),
+    "1 V1 N9\n3 S1 T1767225600 :100.a\n7 S1 T1767225700 :200.b\n8 S1 T1 :gone\n",
+  );
+  write(join(source, "mail", user, "folders/DeltaChat/cur/1.x:2,S"), message("folder"));
+  write(join(source, "mail/stray234@relay.test/Maildir/new/1.x"), message("stray"));
+  write(
+    join(dir, "etc/madmail/madmail.conf"),
+    "$(primary_domain) = relay.test\nhostname relay.test\nfrobnicate yes\n",
+  );
+  const before = fingerprint(source);
+  const stateDir = join(dir, "relay/state");
+  const data = await imported(source, stateDir);
+  expect(data).toMatchObject({ kind: "madmail2", accounts: 2, messages: 4, linked: 4, settings: 2 });
+  expect(JSON.stringify(data["leftBehind"])).toContain("frobnicate yes");
+  expect(JSON.stringify(data["leftBehind"])).toContain("stray234@relay.test");
+  expect(fingerprint(source)).toEqual(before);
+  expect(tablesOf(stateDir)).toEqual(sharedRows);
+  expect(readFileSync(join(stateDir, "imported.toml"), "utf8")).toContain('domains = ["relay.test"]');
+
+  const relay = await Relay.start({ name: "import-madmail2", dir: join(dir, "relay") });
+  undo.push(() => relay.dispose());
+  const client = await loggedIn(relay, user, "pass word-12");
+  const [folder, inbox] = await lookAt(client);
+  expect([folder?.name, folder?.messages.length]).toEqual(["DeltaChat", 1]);
+  expect([inbox?.uidValidity, inbox?.uidNext]).toEqual([1, 10]);
+  expect(
+    inbox?.messages.map(({ uid, flags, internalDate, body }) => [uid, flags, internalDate, body]),
+  ).toEqual([
+    [3, ["\\Seen"], "2026-01-01T00:00:00.000Z", message("seen")],
+    [7, [], "2026-01-01T00:01:40.000Z", message("unseen")],
+    [9, [], expect.any(String), message("unlisted")],
+  ]);
+  expect((await client.quotaKib()).limit).toBe(Math.floor(5_000_000 / 1024));
+  client.close();
+});
+
+test("a madmail 1: the message index, bodies plain, lz4 and zstd; damaged ones stay behind and are told", async () => {
+  const dir = freshDir();
+  const source = join(dir, "state");
+  const user = "ada23456@relay.test";
+  madmail1Credentials(join(source, "credentials.db"), [[user, "pass word-12"]]);
+  const long = message("long", 30_000);
+  const lz4 = join(dir, "long.lz4");
+  write(join(dir, "long"), long);
+  const hasLz4 = Bun.which("lz4") !== null;
+  if (hasLz4) execFileSync("lz4", ["-q", "-BD", join(dir, "long"), lz4]);
+  const bodies = {
+    plain: message("plain"),
+    packed: hasLz4 ? readFileSync(lz4) : zstdCompressSync(long),
+    zstd: zstdCompressSync(message("zstd")),
+    torn: zstdCompressSync(long).subarray(0, 500),
+  };
+  for (const [key, body] of Object.entries(bodies)) write(join(source, "messages", key), body);
+  const at = (uid: number, key: string, size: number, flags: string[], mailbox = "INBOX") => ({
+    mailbox,
+    uid,
+    key,
+    flags,
+    dateSec: 1_767_225_600 + uid,
+    bodyLen: size,
+  });
+  imapsql(
+    join(source, "imapsql.db"),
+    user,
+    [
+      ["INBOX", 77, 50],
+      ["Sent.Old", 78, 3],
+    ],
+    [
+      at(4, "plain", message("plain").length, ["\\Seen", "$Label"]),
+      at(9, "packed", long.length, []),
+      at(11, "torn", long.length, []),
+      at(12, "missing", 5, []),
+      at(2, "zstd", message("zstd").length, ["\\Answered"], "Sent.Old"),
+    ],
+  );
+  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  write(
+    join(source, "dkim_keys/relay.test_default.key"),
+    privateKey.export({ format: "pem", type: "pkcs8" }),
+  );
+  const stateDir = join(dir, "relay/state");
+  const data = await imported(source, stateDir);
+  expect(data).toMatchObject({ kind: "madmail1", accounts: 1, messages: 3, dkim: true });
+  expect((data["leftBehind"] as { why: string }[]).map(({ why }) => why).sort()).toEqual([
+    "a message file that is not there",
+    "damaged: shorter than the index says",
+  ]);
+  expect(tablesOf(stateDir)).toEqual(sharedRows);
+
+  const relay = await Relay.start({ name: "import-madmail1", dir: join(dir, "relay") });
+  undo.push(() => relay.dispose());
+  const client = await loggedIn(relay, user, "pass word-12");
+  const mailboxes = await lookAt(client);
+  expect(mailboxes.map(({ name, uidValidity, uidNext }) => [name, uidValidity, uidNext])).toEqual([
+    ["INBOX", 77, 50],
+    ["Sent/Old", 78, 3],
+  ]);
+  expect(
+    mailboxes.flatMap(({ messages }) => messages.map(({ uid, flags, body }) => [uid, flags, body])),
+  ).toEqual([
+    [4, ["$Label", "\\Seen"], message("plain")],
+    [9, [], long],
+    [2, ["\\Answered"], message("zstd")],
+  ]);
+  client.close();
 });
