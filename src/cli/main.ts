@@ -14,6 +14,7 @@ function commands(globals: Globals): CommandDef {
     },
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
+      backup: async () => (await import("./backup.ts")).backupCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
@@ -21,6 +22,7 @@ function commands(globals: Globals): CommandDef {
       import: async () => (await import("./import.ts")).importCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      restore: async () => (await import("./backup.ts")).restoreCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });
