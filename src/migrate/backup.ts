@@ -71,9 +71,9 @@ export async function writeBackup(options: BackupOptions): Promise<BackupReport>
 }
 
 function compressorOf(file: string): Transform | undefined {
-  if (/\.tar$/.test(file)) return undefined;
+  if (file.endsWith(".tar")) return undefined;
   if (/\.(tar\.gz|tgz)$/.test(file)) return createGzip({ level: 6 });
-  if (/\.tar\.zst$/.test(file)) return createZstdCompress();
+  if (file.endsWith(".tar.zst")) return createZstdCompress();
   throw new SourceError(`${file}: expected a name that ends in .tar, .tar.gz or .tar.zst`);
 }
 

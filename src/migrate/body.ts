@@ -141,11 +141,13 @@ function checkSize(size: number, minSize: number | undefined): void {
 }
 
 async function* unpack(handle: fs.promises.FileHandle, packing: Packing): AsyncGenerator<Uint8Array> {
-  if (packing === "none") return yield* chunksOf(handle);
   try {
-    if (packing === "lz4") return yield* lz4Pieces(await handle.readFile());
-    const unpacker = packing === "gzip" ? createGunzip() : createZstdDecompress();
-    yield* Readable.from(chunksOf(handle)).pipe(unpacker) as AsyncIterable<Uint8Array>;
+    if (packing === "none") yield* chunksOf(handle);
+    else if (packing === "lz4") yield* lz4Pieces(await handle.readFile());
+    else {
+      const unpacker = packing === "gzip" ? createGunzip() : createZstdDecompress();
+      yield* Readable.from(chunksOf(handle)).pipe(unpacker) as AsyncIterable<Uint8Array>;
+    }
   } catch (error) {
     throw new BodyError(`damaged: can't be decompressed (${packing})`, { cause: error });
   }

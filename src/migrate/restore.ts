@@ -158,7 +158,7 @@ async function* unpacked(file: string): AsyncGenerator<Uint8Array> {
   const stream = fs.createReadStream(file, { highWaterMark: 256 * 1024 });
   const unpacker = /\.(gz|tgz)$/.test(file)
     ? createGunzip()
-    : /\.zst$/.test(file)
+    : file.endsWith(".zst")
       ? createZstdDecompress()
       : undefined;
   if (unpacker === undefined) return yield* stream as AsyncIterable<Uint8Array>;

@@ -117,11 +117,12 @@ test("a backup under load holds all that was there before it, and goes back", as
   expect(existsSync(join(fresh, "state/backup-config/madmail.toml"))).toBe(true);
   const again = await started(fresh, "restored");
   const imap = await client(again, "calm2345");
-  const leapt = before.map((mailbox) => ({ ...mailbox, uidNext: mailbox.uidNext + 10_000 }));
   const after = await lookAt(imap);
-  // A running relay reserves UIDs in blocks, and the block counts as used.
-  expect(after.map(({ uidNext }) => uidNext >= (leapt[0]?.uidNext ?? 0))).toEqual([true]);
-  expect(after.map(({ uidNext: _, ...rest }) => rest)).toEqual(leapt.map(({ uidNext: _, ...rest }) => rest));
+  // A running relay reserves UIDs in blocks, and a block counts as used.
+  expect((after[0]?.uidNext ?? 0) - (before[0]?.uidNext ?? 0)).toBeGreaterThanOrEqual(10_000);
+  const lasting = (mailboxes: typeof before) =>
+    mailboxes.map(({ name, uidValidity, messages }) => ({ name, uidValidity, messages }));
+  expect(lasting(after)).toEqual(lasting(before));
   imap.close();
   for (const user of ["busy2345", "busy3456"]) {
     const moved = await client(again, user);
