@@ -48,6 +48,7 @@ async function walkAccount(stateDir: string, account: string, take: Take): Promi
   const maildir = `${account}/Maildir`;
   const taken = new Set<string>();
   for (let look = 0; look < 2; look++) {
+    await walkMessages(stateDir, maildir, taken, take);
     for (const name of await namesIn(join(stateDir, maildir))) {
       if (name === "cur" || name === "new" || name === "tmp" || name.startsWith("..")) continue;
       const path = `${maildir}/${name}`;
@@ -55,7 +56,6 @@ async function walkAccount(stateDir: string, account: string, take: Take): Promi
       if (stat?.isDirectory() === true) await walkMailbox(stateDir, path, look, taken, take);
       else if (look === 0 && stat?.isFile() === true) await take({ path, file: join(stateDir, path) });
     }
-    await walkMessages(stateDir, maildir, taken, take);
   }
 }
 

@@ -19,7 +19,7 @@ import { whyNoDovecot } from "../oracle/dovecot.ts";
 import { append, dovecotFilled, lookAt, message, writePassword } from "../support/dovecot-source.ts";
 import { ImapClient } from "../support/imap-client.ts";
 import { imapsql, madmail1Credentials, madmail2Database, write } from "../support/madmail-source.ts";
-import { Relay, runMadmail } from "../support/relay.ts";
+import { Relay, runMadmail, startMadmail } from "../support/relay.ts";
 
 const noDovecot = whyNoDovecot();
 if (noDovecot !== undefined) console.log(`imports from a real Dovecot are skipped: ${noDovecot}`);
@@ -295,4 +295,109 @@ test("a madmail 1: the message index, bodies plain, lz4 and zstd; damaged ones s
     [2, ["\\Answered"], message("zstd")],
   ]);
   client.close();
+});
+
+test("killed with SIGKILL half-way and run again, an import is whole, and its source untouched", async () => {
+  const dir = freshDir();
+  const source = join(dir, "source");
+  const users = Array.from({ length: 40 }, (_, i) => `user${String(i).padStart(4, "0")}@relay.test`);
+  madmail2Database(
+    join(source, "credentials.db"),
+    users.map((user) => [user, "pass word-12"]),
+  );
+  for (const user of users) {
+    const lines = ["1 V1 N9"];
+    for (let uid = 1; uid <= 5; uid++) {
+      // Bare line feeds: each has to be written anew, which leaves more to interrupt than a link.
+      write(
+        join(source, "mail", user, `Maildir/cur/${uid}.x:2,S`),
+        message(`${user}-${uid}`, 200).replaceAll("\r\n", "\n"),
+      );
+      lines.push(`${uid} S1 T1767225600 :${uid}.x`);
+    }
+    write(join(source, "mail", user, "Maildir/chatmail-uidlist"), `${lines.join("\n")}\n`);
+  }
+  const before = fingerprint(source);
+  const stateDir = join(dir, "relay/state");
+  const journal = join(stateDir, "import.journal");
+  const doneLines = () =>
+    existsSync(journal) ? readFileSync(journal, "utf8").split('{"done"').length - 1 : 0;
+  let kills = 0;
+  for (const enough of [2, 12, 25]) {
+    const child = startMadmail(["import", source, "--state-dir", stateDir, "--yes"]);
+    while (doneLines() < enough && child.exitCode === null) await Bun.sleep(1);
+    if (child.exitCode === null) kills++;
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  expect(kills).toBeGreaterThan(0);
+  const data = await imported(source, stateDir);
+  expect(Number(data["accounts"]) + Number(data["accountsBefore"])).toBe(users.length);
+  expect(fingerprint(source)).toEqual(before);
+  const found = users.flatMap((user) => readdirSync(join(stateDir, "mail", user, "Maildir/cur")));
+  expect(found).toHaveLength(users.length * 5);
+  expect(readdirSync(join(stateDir, "mail")).sort()).toEqual(users);
+  const relay = await Relay.start({ name: "import-killed", dir: join(dir, "relay") });
+  undo.push(() => relay.dispose());
+  for (const user of [users[0] ?? "", users[13] ?? "", users[39] ?? ""]) {
+    const client = await loggedIn(relay, user, "pass word-12");
+    const [inbox] = await lookAt(client);
+    expect(inbox?.messages.map(({ uid, body }) => [uid, body])).toEqual(
+      [1, 2, 3, 4, 5].map((uid) => [uid, message(`${user}-${uid}`, 200)]),
+    );
+    client.close();
+  }
+});
+
+test("what is no source, and a confirmation that nobody can give, are said in one line", async () => {
+  const dir = freshDir();
+  const rows: [string[], string][] = [
+    [[join(dir, "none")], "expected a directory, found none"],
+    [[dir], "expected the state of a madmail, a maddy or a chatmail relay, found none of them"],
+    [
+      [dir, "--from", "madmail1"],
+      "expected a database (credentials.db, chatmail.db, imapsql.db), found none",
+    ],
+    [[dir, "--from", "chatmail"], "expected mail directories with `password` files"],
+  ];
+  for (const [args, why] of rows) {
+    const { code, output } = await runMadmail(["import", ...args, "--state-dir", join(dir, "s"), "--yes"]);
+    expect([code, output]).toEqual([1, expect.stringContaining(why)]);
+    expect(output.trim().split("\n")).toHaveLength(1);
+  }
+  madmail2Database(join(dir, "credentials.db"), [["ada23456@relay.test", "x"]]);
+  const { code, output } = await runMadmail(["import", dir, "--state-dir", join(dir, "s")]);
+  expect([code, output]).toEqual([1, expect.stringContaining("Say --yes to do it.")]);
+  expect(existsSync(join(dir, "s"))).toBe(false);
+});
+
+test("config convert prints madmail.toml, and names what it leaves out", async () => {
+  const dir = freshDir();
+  write(
+    join(dir, "maddy.conf"),
+    "$(primary_domain) = relay.test\nfrobnicate yes\nimap tls://0.0.0.0:993 { }\n",
+  );
+  const out = join(dir, "madmail.toml");
+  const { code, output } = await runMadmail([
+    "config",
+    "convert",
+    join(dir, "maddy.conf"),
+    "-o",
+    out,
+    "--json",
+  ]);
+  expect([code, JSON.parse(output)]).toEqual([
+    0,
+    {
+      ok: true,
+      command: "config convert",
+      data: {
+        text: readFileSync(out, "utf8"),
+        notTaken: [{ what: `${dir}/maddy.conf:2: frobnicate yes`, why: "unknown here" }],
+        file: out,
+      },
+    },
+  ]);
+  expect((await runMadmail(["config", "check", out, "--state-dir", dir])).output).toBe(`${out}: ok\n`);
+  expect((await runMadmail(["config", "convert", join(dir, "maddy.conf"), "-o", out])).code).toBe(1);
 });
