@@ -5,9 +5,9 @@ import { locateConfig } from "../config/locate.ts";
 import { readConfig } from "../config/read.ts";
 import { writeBackup } from "../migrate/backup.ts";
 import { checkBackup, restoreBackup, type RestoreReport } from "../migrate/restore.ts";
-import { confirm } from "./confirm.ts";
 import type { Globals } from "./globals.ts";
 import { stateDirOf, told } from "./import.ts";
+import { confirmed } from "./operate.ts";
 import { report } from "./output.ts";
 import { progressLine, sizeText } from "./progress.ts";
 
@@ -28,7 +28,8 @@ export function backupCommand(globals: Globals) {
           stateDir: stateDirOf(globals),
           file: args.file,
           extra: configFiles(globals),
-          onProgress: ({ files, bytes }) => line.show(() => `${files} files, ${sizeText(bytes)}`),
+          onProgress: ({ files, bytes }) =>
+            line.show(() => ({ done: files, what: `files, ${sizeText(bytes)}` })),
         });
         line.end();
         const text = `${done.file}: ${done.files} files, ${sizeText(done.bytes)}, as an archive ${sizeText(done.archiveBytes)}. It holds keys and mail: keep it as safe as the server.`;
@@ -56,7 +57,7 @@ export function restoreCommand(globals: Globals) {
         const file = resolve(args.file);
         const line = progressLine(globals);
         const onProgress = ({ files, bytes }: { files: number; bytes: number }) =>
-          line.show(() => `${files} files, ${sizeText(bytes)}`);
+          line.show(() => ({ done: files, what: `files, ${sizeText(bytes)}` }));
         if (args["dry-run"]) {
           const checked = await checkBackup(file, onProgress);
           line.end();
@@ -71,8 +72,8 @@ export function restoreCommand(globals: Globals) {
           );
         }
         const stateDir = stateDirOf(globals);
-        const what = `This puts the backup in the place of ${stateDir}; what is there now is moved aside.`;
-        if (!(await confirm(globals, args.yes, what))) return report(globals, "restore", "aborted", {});
+        const what = `put the backup in the place of ${stateDir}, and move aside what is there`;
+        if (!(await confirmed(globals, "restore", what, args.yes))) return;
         const done = await restoreBackup({ file, stateDir, exactUids: args["exact-uids"], onProgress });
         line.end();
         const aside = done.movedAside === undefined ? "" : `\nWhat was there is now ${done.movedAside}.`;

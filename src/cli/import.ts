@@ -8,10 +8,10 @@ import { DatabaseError } from "../db/open.ts";
 import { openSource } from "../migrate/detect.ts";
 import { type ImportReport, type OnProgress, runImport, surveySource } from "../migrate/importer.ts";
 import { type Source, SourceError, sourceKinds } from "../migrate/source.ts";
-import { confirm } from "./confirm.ts";
 import type { Globals } from "./globals.ts";
+import { confirmed } from "./operate.ts";
 import { CommandError, report } from "./output.ts";
-import { bar, progressLine, sizeText } from "./progress.ts";
+import { progressLine, sizeText } from "./progress.ts";
 
 export function importCommand(globals: Globals) {
   return defineCommand({
@@ -58,9 +58,11 @@ async function importSource(
   const stateDir = stateDirOf(globals);
   const line = progressLine(globals);
   const onProgress: OnProgress = ({ accounts, accountsTotal, messages, bytes }) =>
-    line.show(
-      () => `${bar(accounts, accountsTotal)}  ${accounts} accounts, ${messages} messages, ${sizeText(bytes)}`,
-    );
+    line.show(() => ({
+      done: accounts,
+      total: accountsTotal,
+      what: `accounts, ${messages} messages, ${sizeText(bytes)}`,
+    }));
   const plan = await surveySource(source, stateDir, onProgress);
   line.end();
   if (dryRun) {
@@ -70,8 +72,8 @@ async function importSource(
     });
   }
   if (!isSure && !globals.json) process.stdout.write(`${render(plan, "would come")}\n`);
-  const what = `This takes ${plan.accounts} accounts with ${plan.messages} messages into ${stateDir}.`;
-  if (!(await confirm(globals, isSure, what))) return report(globals, "import", "aborted", {});
+  const what = `take ${plan.accounts} accounts with ${plan.messages} messages into ${stateDir}`;
+  if (!(await confirmed(globals, "import", what, isSure))) return;
   const done = await runImport(source, stateDir, hostname(), onProgress);
   line.end();
   report(globals, "import", `${render(done, "came")}\nDone.`, { dryRun: false, ...done });

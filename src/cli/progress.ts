@@ -1,36 +1,31 @@
-/** A line that tells how far long work is: on a terminal only, on stderr, so that no pipe gets it. */
+/** Progress of work that reports each message: shown a few times a second, and taken away in the end. */
+import type { Progress } from "../operations/operation.ts";
 import type { Globals } from "./globals.ts";
+import { progressBar } from "./operate.ts";
 
 /** Often enough to look alive. */
 const EVERY_MS = 100;
 
 export interface ProgressLine {
-  /** @param text asked for only when it is time to print */
-  show(text: () => string): void;
-  /** Takes the line away. */
+  /** @param progress asked for only when it is time to print */
+  show(progress: () => Progress): void;
   end(): void;
 }
 
 export function progressLine(globals: Globals): ProgressLine {
-  if (globals.json || !process.stderr.isTTY) return { show: () => {}, end: () => {} };
-  let lastMs = 0;
+  const print = progressBar(globals);
+  let lastMs = Number.NEGATIVE_INFINITY;
   return {
-    show(text) {
+    show(progress) {
       const nowMs = performance.now();
       if (nowMs - lastMs < EVERY_MS) return;
       lastMs = nowMs;
-      const width = Math.max(20, process.stderr.columns ?? 80);
-      process.stderr.write(`\r\u001b[K${text().slice(0, width - 1)}`);
+      print(progress());
     },
-    end: () => void process.stderr.write("\r\u001b[K"),
+    end() {
+      if (!globals.json && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+    },
   };
-}
-
-/** `[#####-----] 50 %`. */
-export function bar(done: number, total: number): string {
-  const share = total === 0 ? 1 : Math.min(1, done / total);
-  const filled = Math.round(share * 20);
-  return `[${"#".repeat(filled)}${"-".repeat(20 - filled)}] ${Math.floor(share * 100)} %`;
 }
 
 /** `12.3 MiB`. */

@@ -6,7 +6,7 @@ import { Database } from "bun:sqlite";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import type { Address } from "../core/address.ts";
-import { isUnderstoodHash } from "../auth/hashes.ts";
+import { isKnownHash } from "../auth/hashes.ts";
 import { databaseError } from "../db/open.ts";
 import { Journal } from "./journal.ts";
 import { takeKeys } from "./keys.ts";
@@ -172,7 +172,7 @@ async function take(
 
 /** The account comes all the same, so that nobody else gets its name. */
 function noteHash({ address, row }: SourceAccount, left: LeftList): void {
-  if (isUnderstoodHash(row.hash)) return;
+  if (isKnownHash(row.hash)) return;
   left.add({
     why: "a password in a format that is not read here: set a new one to let its owner in",
     what: address,

@@ -367,7 +367,7 @@ test("what is no source, and a confirmation that nobody can give, are said in on
   }
   madmail2Database(join(dir, "credentials.db"), [["ada23456@relay.test", "x"]]);
   const { code, output } = await runMadmail(["import", dir, "--state-dir", join(dir, "s")]);
-  expect([code, output]).toEqual([1, expect.stringContaining("Say --yes to do it.")]);
+  expect([code, output]).toEqual([1, expect.stringContaining("say --yes to do it")]);
   expect(existsSync(join(dir, "s"))).toBe(false);
 });
 
