@@ -348,26 +348,23 @@ class Conversion {
   }
 }
 
-function readValue(
-  kind: Kind,
-  args: readonly string[],
-): string | number | boolean | (string | number)[] | undefined {
+type Read = string | number | boolean | (string | number)[] | undefined;
+
+const readers: Readonly<Record<Kind, (first: string, args: readonly string[]) => Read>> = {
+  text: (_first, args) => args.join(" "),
+  size: (first) =>
+    /^\d+([kmgt]b?|b)?$/i.test(first) ? first.toUpperCase().replace(/^(\d+)B$/, "$1") : undefined,
+  number: (first) => (/^\d+(\.\d+)?$/.test(first) ? Number(first) : undefined),
+  switch: (first) => /^(true|yes|y|1|on|enabled?|t)$/i.test(first),
+  duration: (first) =>
+    /^\d+$/.test(first) ? `${first}s` : /^\d+(ms|[smhd])$/.test(first) ? first : undefined,
+  list: (_first, args) =>
+    args.flatMap((arg) => arg.split(",")).map((word) => (/^\d+$/.test(word) ? Number(word) : word)),
+};
+
+function readValue(kind: Kind, args: readonly string[]): Read {
   const [first] = args;
-  if (first === undefined) return undefined;
-  switch (kind) {
-    case "text":
-      return args.join(" ");
-    case "size":
-      return /^\d+([kmgt]b?|b)?$/i.test(first) ? first.toUpperCase().replace(/^(\d+)B$/, "$1") : undefined;
-    case "number":
-      return /^\d+(\.\d+)?$/.test(first) ? Number(first) : undefined;
-    case "switch":
-      return /^(true|yes|y|1|on|enabled?|t)$/i.test(first);
-    case "duration":
-      return /^\d+$/.test(first) ? `${first}s` : /^\d+(ms|[smhd])$/.test(first) ? first : undefined;
-    case "list":
-      return args.flatMap((arg) => arg.split(",")).map((word) => (/^\d+$/.test(word) ? Number(word) : word));
-  }
+  return first === undefined ? undefined : readers[kind](first, args);
 }
 
 function sizeOf(value: unknown): number {

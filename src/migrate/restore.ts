@@ -9,7 +9,6 @@ import { Database } from "bun:sqlite";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, databaseError, openDatabase } from "../db/open.ts";
@@ -161,9 +160,8 @@ async function* unpacked(file: string): AsyncGenerator<Uint8Array> {
     : file.endsWith(".zst")
       ? createZstdDecompress()
       : undefined;
-  if (unpacker === undefined) return yield* stream as AsyncIterable<Uint8Array>;
-  stream.on("error", (error) => unpacker.destroy(error));
-  yield* Readable.from(stream as AsyncIterable<Uint8Array>).pipe(unpacker) as AsyncIterable<Uint8Array>;
+  stream.on("error", (error) => unpacker?.destroy(error));
+  yield* (unpacker === undefined ? stream : stream.pipe(unpacker)) as AsyncIterable<Uint8Array>;
 }
 
 /** Below the state directory, and nowhere else. */
@@ -210,8 +208,8 @@ async function compare(file: string, seen: string, manifest: string): Promise<Ma
   for await (const line of linesOf(seen)) {
     const next = await told.next();
     if (next.value === line) continue;
-    const path = (parseJson(line) as { path?: unknown } | undefined)?.path ?? "its end";
-    throw new SourceError(`${file}: ${String(path)} is not what the manifest says: the archive is damaged`);
+    const path = /^\{"path":"([^"]*)/.exec(line)?.[1] ?? "its end";
+    throw new SourceError(`${file}: ${path} is not what the manifest says: the archive is damaged`);
   }
   if ((await told.next()).done !== true) throw new SourceError(`${file}: files of the manifest are missing`);
   return head.data;

@@ -233,11 +233,11 @@ test("a madmail 1: the message index, bodies plain, lz4 and zstd; damaged ones s
   const long = message("long", 30_000);
   const lz4 = join(dir, "long.lz4");
   write(join(dir, "long"), long);
-  const hasLz4 = Bun.which("lz4") !== null;
-  if (hasLz4) execFileSync("lz4", ["-q", "-BD", join(dir, "long"), lz4]);
+  const packer = Bun.which("lz4");
+  if (packer !== null) execFileSync(packer, ["-q", "-BD", join(dir, "long"), lz4]);
   const bodies = {
     plain: message("plain"),
-    packed: hasLz4 ? readFileSync(lz4) : zstdCompressSync(long),
+    packed: packer !== null ? readFileSync(lz4) : zstdCompressSync(long),
     zstd: zstdCompressSync(message("zstd")),
     torn: zstdCompressSync(long).subarray(0, 500),
   };

@@ -9,16 +9,13 @@ export function write(path: string, bytes: string | Uint8Array): void {
 }
 
 /** madmail's default format. */
-export function madmailHash(password: string): string {
+function madmailHash(password: string): string {
   const salt = Buffer.alloc(32, 7);
   const digest = new Bun.CryptoHasher("sha256").update(salt).update(password).digest("base64");
   return `sha256:${salt.toString("base64")}:${digest}`;
 }
 
-export function database(
-  path: string,
-  statements: readonly (readonly [sql: string, ...values: unknown[]])[],
-): void {
+function database(path: string, statements: readonly (readonly [sql: string, ...values: unknown[]])[]): void {
   mkdirSync(dirname(path), { recursive: true });
   const db = new Database(path, { create: true });
   for (const [sql, ...values] of statements) db.query(sql).run(...(values as string[]));
