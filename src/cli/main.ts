@@ -17,10 +17,12 @@ export function commands(globals: Globals): CommandDef {
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
       certificate: async () => (await import("./certificate.ts")).certificateCommand(globals),
+      backup: async () => (await import("./backup.ts")).backupCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
+      import: async () => (await import("./import.ts")).importCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       reload: async () => (await import("./reload.ts")).reloadCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
@@ -30,6 +32,7 @@ export function commands(globals: Globals): CommandDef {
       "html-migrate": async () => (await import("./html.ts")).htmlMigrateCommand(globals),
       completion: async () => (await import("./completion.ts")).completionCommand(() => root),
       manual: async () => (await import("./manual.ts")).manualCommand(() => root),
+      restore: async () => (await import("./backup.ts")).restoreCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });

@@ -94,10 +94,15 @@ export class Dovecot {
     return (await file.exists()) ? file.text() : "";
   }
 
-  /** Ends the daemon with its children and removes all of it. @param keepLogIn a directory for its log */
-  async stop(keepLogIn?: string): Promise<void> {
+  /**
+   * Ends the daemon with its children and removes all of it.
+   * @param keepLogIn a directory for its log
+   * @param last runs when nobody writes any more, before the files go
+   */
+  async stop(keepLogIn?: string, last: () => void = () => {}): Promise<void> {
     this.#process.kill("SIGTERM");
     await this.#process.exited;
+    last();
     if (keepLogIn !== undefined && existsSync(join(this.dir, "log"))) {
       mkdirSync(keepLogIn, { recursive: true });
       cpSync(join(this.dir, "log"), join(keepLogIn, "dovecot.log"));

@@ -278,6 +278,11 @@ function binaryPath(): string {
   return path;
 }
 
+/** Starts `madmail` with arguments; whoever starts it ends it. */
+export function startMadmail(args: readonly string[]) {
+  return Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+}
+
 /** Runs `madmail` with arguments to its end. */
 export async function runMadmail(
   args: readonly string[],
