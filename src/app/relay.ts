@@ -3,6 +3,7 @@
  * the listeners; stop goes the other way, and nothing that was answered 250 is lost on it.
  */
 import { join } from "node:path";
+import { AccountOperations } from "../auth/account-operations.ts";
 import { HashSlots } from "../auth/hash-slots.ts";
 import { Login } from "../auth/login.ts";
 import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
@@ -35,6 +36,7 @@ import { smtpAccept } from "../smtp/server.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { Care } from "./care.ts";
 import { createCourier, createInbound, createResolver, inboundSettings } from "./federation.ts";
 import { IrohService } from "./iroh.ts";
 import { type BoundAddresses, Listeners } from "./listeners.ts";
@@ -250,6 +252,19 @@ export class Relay {
       registration: site,
     });
     this.#undo.push(() => turn.stop());
+    const care = new Care({
+      config,
+      state,
+      db,
+      store,
+      accounts: new AccountOperations({ state, config, log, slots, revocations }),
+      isConnected: (user) => imap.sessions.has(user),
+      clock,
+      log,
+    });
+    await care.start();
+    this.#undo.push(() => care.stop());
+    this.#reloaders.push(() => care.reconfigure());
     return { ...bound, ...(await turn.start()) };
   }
 

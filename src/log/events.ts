@@ -27,6 +27,8 @@ export type Event =
   | { kind: "pushFailed"; why: "refused" | "unreachable" | "timeout" }
   | { kind: "pushDropped"; why: "tokenGone" | "tokenForgotten" | "tooOften" | "tooOld" | "queueFull" }
   | { kind: "pushPaused" }
+  /** `why`: how it ended. */
+  | { kind: "taskEnded"; task: string; why: "done" | "cancelled" | "failed" }
   | { kind: "storageTrouble"; what: string }
   | { kind: "internalFault"; where: string; error: unknown }
   | { kind: "notice"; text: string };

@@ -39,6 +39,7 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   pushPaused: "info",
   tunnelOpened: "debug",
   tunnelRefused: "debug",
+  taskEnded: "debug",
   connectionOpened: "debug",
   connectionClosed: "debug",
   tlsFailed: "debug",

@@ -24,6 +24,9 @@ export const settingKeys = {
   pushEnabled: "__PUSH_ENABLED__",
   federationEnabled: "__FEDERATION_ENABLED__",
   federationPolicy: "__FEDERATION_POLICY__",
+  retentionEnabled: "__MESSAGE_RETENTION_ENABLED__",
+  retention: "__MESSAGE_RETENTION__",
+  purgeSeen: "__AUTO_PURGE_SEEN__",
 } as const;
 
 export class Settings {

@@ -1,0 +1,199 @@
+/** Maintenance over a real store and database. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AccountOperations } from "../auth/account-operations.ts";
+import { HashSlots } from "../auth/hash-slots.ts";
+import { Revocations } from "../auth/revocations.ts";
+import { resolveConfig } from "../config/config.ts";
+import { configSchema } from "../config/schema.ts";
+import type { Address } from "../core/address.ts";
+import { LocalChangeHub } from "../core/changes.ts";
+import { ManualClock } from "../core/clock.ts";
+import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
+import { HotState } from "../state/hot-state.ts";
+import { settingKeys } from "../state/settings.ts";
+import { MaildirStore } from "../storage/maildir.ts";
+import type { MailStore } from "../storage/store.ts";
+import { ageMs, Care, mailRules } from "./care.ts";
+
+const DAY_MS = 86_400_000;
+const log = { emit: () => {}, counts: () => new Map() };
+const alice = "alice@relay.test" as Address;
+const bob = "bob@relay.test" as Address;
+const carol = "carol@relay.test" as Address;
+
+let dir: string;
+let clock: ManualClock;
+let db: Db;
+let state: HotState;
+let store: MaildirStore;
+let care: Care;
+const connected = new Set<Address>();
+let maintenance: Record<string, unknown> = {};
+
+const config = () =>
+  resolveConfig(configSchema.parse({ hostname: "relay.test", state_dir: dir, maintenance }), dir);
+
+beforeEach(async () => {
+  dir = mkdtempSync(join(tmpdir(), "madmail-care-"));
+  clock = new ManualClock();
+  maintenance = {};
+  connected.clear();
+  db = openDatabase(join(dir, "madmail.db"));
+  state = new HotState({ db, config, clock, log });
+  await state.start();
+  const hub = new LocalChangeHub();
+  store = new MaildirStore({
+    root: join(dir, "mail"),
+    spoolDir: join(dir, "spool"),
+    fsync: "never",
+    hub,
+    clock,
+    log,
+  });
+  await store.start();
+  const revocations = new Revocations();
+  const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
+  const isConnected = (user: Address) => connected.has(user);
+  care = new Care({ config, state, db, store, accounts, isConnected, clock, log });
+});
+
+afterEach(async () => {
+  await care.stop();
+  await store.close();
+  await state.stop();
+  closeDatabase(db);
+  rmSync(dir, { recursive: true, force: true });
+});
+
+async function send(to: MailStore, user: Address, bytes: number): Promise<void> {
+  const spool = to.spool({ maxBytes: 10_000_000 });
+  const header = Buffer.from("Subject: x\r\n\r\n");
+  spool.write(header);
+  spool.write(new Uint8Array(bytes - header.length).fill(120));
+  const message = spool.seal(header);
+  await to.deliver(message, [{ user, mailbox: "INBOX" }]);
+  message.discard();
+}
+
+test("prune-old-messages: by age, and large mail once it was read", async () => {
+  await send(store, alice, 1000);
+  clock.advance(13 * DAY_MS);
+  await send(store, alice, 300_000);
+  await send(store, alice, 400_000);
+  await send(store, bob, 500);
+  const inbox = await (await store.account(alice)).open("INBOX");
+  await inbox.storeFlags([2], "add", 1);
+  clock.advance(8 * DAY_MS);
+  const dry = await care.tasks.run("retention", { dryRun: true });
+  expect(dry?.figures).toMatchObject({ accounts: 2, messages: 4, removedMessages: 2, removedBytes: 301_000 });
+  expect(inbox.messages).toHaveLength(3);
+  const run = await care.tasks.run("retention");
+  expect(run?.figures).toMatchObject({ removedMessages: 2, removedBytes: 301_000 });
+  expect(inbox.messages.map(({ uid }) => uid)).toEqual([3]);
+  expect(care.census?.counted).toMatchObject({ accounts: 2, messages: 2, bytes: 400_500 });
+});
+
+test("a mailbox that is nearly full loses its oldest mail, never of the last day", async () => {
+  state.accounts.create(alice, { hash: "x", loggedIn: true });
+  state.accounts.setQuota(alice, 10_000);
+  for (let i = 0; i < 4; i++) {
+    await send(store, alice, 2000);
+    clock.advance(i === 3 ? 1000 : DAY_MS);
+  }
+  const run = await care.tasks.run("prune-old-messages");
+  expect(run?.figures).toMatchObject({ removedMessages: 1, removedBytes: 2000 });
+  await send(store, alice, 2000);
+  await send(store, alice, 2000);
+  expect((await care.tasks.run("shrink-mailboxes"))?.figures.removedMessages).toBe(2);
+  expect((await care.tasks.run("shrink-mailboxes"))?.figures.removedMessages).toBe(0);
+});
+
+test("purge-seen and prune-unread-older delete what their names say", async () => {
+  await send(store, alice, 100);
+  await send(store, alice, 100);
+  const inbox = await (await store.account(alice)).open("INBOX");
+  await inbox.storeFlags([1], "add", 1);
+  expect((await care.tasks.run("purge-read"))?.figures.removedMessages).toBe(1);
+  expect(inbox.messages.map(({ uid }) => uid)).toEqual([2]);
+  expect((await care.tasks.run("prune-unread-older"))?.figures.findings).toHaveLength(1);
+  clock.advance(DAY_MS);
+  const run = await care.tasks.run("prune-unread-older", { retentionMs: DAY_MS / 2 });
+  expect(run?.figures.removedMessages).toBe(1);
+});
+
+test("accounts that nobody uses go with their mail, and their names are free again", async () => {
+  state.accounts.create(alice, { hash: "x", loggedIn: true });
+  state.accounts.create(bob, { hash: "x", loggedIn: false });
+  await send(store, alice, 100);
+  clock.advance(31 * DAY_MS);
+  state.accounts.create(carol, { hash: "x", loggedIn: false });
+  expect((await care.tasks.run("prune-unused"))?.figures).toMatchObject({ accounts: 3, removedAccounts: 1 });
+  expect(state.accounts.has(bob)).toBe(false);
+  expect(state.blocklist.has(bob)).toBe(false);
+  clock.advance(61 * DAY_MS);
+  connected.add(alice);
+  expect((await care.tasks.run("dormant-accounts"))?.figures.removedAccounts).toBe(0);
+  connected.clear();
+  expect((await care.tasks.run("dormant-accounts", { dryRun: true }))?.figures.removedAccounts).toBe(1);
+  expect(state.accounts.has(alice)).toBe(true);
+  expect((await care.tasks.run("dormant-accounts"))?.figures.removedAccounts).toBe(1);
+  expect(state.accounts.has(alice)).toBe(false);
+  expect(await store.keeper.users()).toEqual([]);
+});
+
+test("an age of 0 keeps accounts, and the schedule leaves them alone", async () => {
+  maintenance = { dormant_accounts: "0s", unused_accounts: "0s", interval: "0s" };
+  state.accounts.create(bob, { hash: "x", loggedIn: false });
+  clock.advance(1000 * DAY_MS);
+  expect((await care.tasks.run("prune-unused"))?.figures).toMatchObject({ removedAccounts: 0 });
+  const scheduled = care.tasks.list().filter(({ intervalMs }) => intervalMs > 0);
+  expect(scheduled.map(({ name }) => name)).toEqual(["sweep-temp", "care-database"]);
+});
+
+test("check-storage names nobody and counts mail of no account", async () => {
+  await send(store, bob, 100);
+  const { figures } = (await care.tasks.run("check-storage")) ?? {};
+  expect(figures?.findings).toEqual(["1 mail directories without an account"]);
+});
+
+test("care-database gives free pages back", async () => {
+  db.$client.run("CREATE TABLE big (x)");
+  db.$client.run(
+    "INSERT INTO big SELECT randomblob(4000) FROM (SELECT 1 FROM sqlite_schema a, sqlite_schema b)",
+  );
+  db.$client.run("DELETE FROM big");
+  const dry = await care.tasks.run("care-database", { dryRun: true });
+  expect(dry?.figures.removedBytes).toBeGreaterThan(100_000);
+  expect((await care.tasks.run("care-database"))?.figures.removedBytes).toBe(dry?.figures.removedBytes ?? 0);
+});
+
+test("settings made at run time win over the configuration", () => {
+  const { settings } = state;
+  const mailMs = () => mailRules(config(), settings).mailMs;
+  expect(mailMs()).toBe(20 * DAY_MS);
+  settings.set(settingKeys.retention, "720h");
+  expect(mailMs()).toBe(30 * DAY_MS);
+  settings.setFlag(settingKeys.retentionEnabled, false);
+  expect(mailMs()).toBe(0);
+  settings.setFlag(settingKeys.retentionEnabled, true);
+  settings.unset(settingKeys.retention);
+  maintenance = { mail_retention: "0s" };
+  expect(mailMs()).toBe(30 * DAY_MS);
+  settings.setFlag(settingKeys.purgeSeen, true);
+  expect(mailRules(config(), settings).purgeSeen).toBe(true);
+});
+
+test("ages are read as madmail writes them", () => {
+  expect(["30d", "720h", "45m", "90s", "90", " 1D "].map(ageMs)).toEqual([
+    30 * DAY_MS,
+    30 * DAY_MS,
+    2_700_000,
+    90_000,
+    90_000,
+    DAY_MS,
+  ]);
+  expect(["", "0d", "-1d", "1w", "x", undefined].map(ageMs)).toEqual(Array(6).fill(undefined));
+});

@@ -1,0 +1,119 @@
+/** Maintenance as part of the relay: what configuration and settings mean for it, and whom it talks to. */
+import type { AccountOperations } from "../auth/account-operations.ts";
+import type { Config } from "../config/config.ts";
+import type { Address } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Db } from "../db/open.ts";
+import type { Log } from "../log/events.ts";
+import type { HotState } from "../state/hot-state.ts";
+import { type Settings, settingKeys } from "../state/settings.ts";
+import type { Census } from "../storage/expiry.ts";
+import type { MailStore } from "../storage/store.ts";
+import { accountJobs } from "../tasks/account-jobs.ts";
+import { type MailRules, mailJobs } from "../tasks/mail-jobs.ts";
+import { Tasks } from "../tasks/scheduler.ts";
+import { tidyJobs } from "../tasks/tidy-jobs.ts";
+
+/** What madmail shows where retention is on and no age was ever set. */
+const RETENTION_FALLBACK_MS = 30 * 24 * 60 * 60 * 1000;
+const AGE = /^(\d+)([smhd]?)$/;
+const UNIT_MS: Record<string, number> = { "": 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+export interface CareParts {
+  config: () => Config;
+  state: HotState;
+  db: Db;
+  store: Pick<MailStore, "keeper" | "remove">;
+  accounts: Pick<AccountOperations, "prune">;
+  /** Has a connection now. */
+  isConnected: (user: Address) => boolean;
+  clock: Clock;
+  log: Log;
+}
+
+export class Care {
+  readonly tasks: Tasks;
+  #census: { counted: Census; atMs: number } | undefined;
+
+  constructor({ config, state, db, store, accounts, isConnected, clock, log }: CareParts) {
+    const { keeper } = store;
+    const { settings } = state;
+    this.tasks = new Tasks({
+      clock,
+      log,
+      jobs: [
+        ...mailJobs({
+          keeper,
+          rules: () => mailRules(config(), settings),
+          quotaBytes: (user) => state.accounts.quotaBytes(user),
+          onCensus: (counted) => {
+            this.#census = { counted, atMs: clock.nowMs() };
+          },
+          clock,
+        }),
+        ...accountJobs({
+          rules: () => {
+            const { unused_accounts, dormant_accounts, interval } = config().maintenance;
+            return { unusedMs: unused_accounts, dormantMs: dormant_accounts, intervalMs: interval };
+          },
+          accounts: state.accounts,
+          isConnected,
+          // Those who hear of the removal take the mail too; waiting for it keeps the pace.
+          remove: async (user) => {
+            if (accounts.prune(user)) await store.remove(user);
+          },
+          clock,
+        }),
+        ...tidyJobs({
+          keeper,
+          db,
+          isAccount: (user) => state.accounts.has(user),
+          checkIntervalMs: () => config().maintenance.check_interval,
+          clock,
+        }),
+      ],
+    });
+  }
+
+  /** What the last walk over all mail counted; undefined before the first one is over. */
+  get census(): { counted: Census; atMs: number } | undefined {
+    return this.#census;
+  }
+
+  async start(): Promise<void> {
+    await this.tasks.start();
+  }
+
+  async stop(): Promise<void> {
+    await this.tasks.stop();
+  }
+
+  reconfigure(): undefined {
+    this.tasks.reconfigure();
+  }
+}
+
+/** The configuration, and what was set at run time under madmail's names, which wins. */
+export function mailRules({ maintenance }: Pick<Config, "maintenance">, settings: Settings): MailRules {
+  const enabled = settings.flag(settingKeys.retentionEnabled);
+  const setMs = ageMs(settings.get(settingKeys.retention));
+  const mailMs = enabled === false ? 0 : (setMs ?? maintenance.mail_retention);
+  return {
+    mailMs: enabled === true && mailMs === 0 ? RETENTION_FALLBACK_MS : mailMs,
+    largeMs: maintenance.large_mail_retention,
+    largeMinBytes: maintenance.large_mail_size,
+    seenMs: maintenance.seen_retention,
+    purgeSeen: settings.flag(settingKeys.purgeSeen) ?? false,
+    unseenMs: maintenance.unread_retention,
+    shrinkAbovePercent: maintenance.shrink_above,
+    shrinkToPercent: maintenance.shrink_to,
+    intervalMs: maintenance.interval,
+  };
+}
+
+/** `30d`, `720h`, `45m`, `90s`, or bare seconds. @returns undefined for anything else, and for nothing */
+export function ageMs(text: string | undefined): number | undefined {
+  const match = AGE.exec(text?.trim().toLowerCase() ?? "");
+  if (match === null || Number(match[1]) === 0) return undefined;
+  return Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 1000);
+}
