@@ -102,7 +102,7 @@ export async function checkIndexed(mailbox: Indexed, repair: boolean, result: Ch
 }
 
 /** The name without size and number, so that a load adopts the file as another program's. */
-export function unnumbered(name: string): string {
+function unnumbered(name: string): string {
   return name.replace(/,S=\d+,U=\d+(?=:2,|$)/, "");
 }
 
