@@ -56,8 +56,8 @@ beforeEach(async () => {
   await store.start();
   const revocations = new Revocations();
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
-  const isConnected = (user: Address) => connected.has(user);
-  care = new Care({ config, state, db, store, accounts, isConnected, clock, log });
+  care = new Care({ config, state, db, store, accounts, clock, log });
+  care.isConnected = (user) => connected.has(user);
 });
 
 afterEach(async () => {

@@ -25,8 +25,6 @@ export interface CareParts {
   db: Db;
   store: Pick<MailStore, "keeper" | "remove">;
   accounts: Pick<AccountOperations, "prune">;
-  /** Has a connection now. */
-  isConnected: (user: Address) => boolean;
   clock: Clock;
   log: Log;
 }
@@ -35,7 +33,10 @@ export class Care {
   readonly tasks: Tasks;
   #census: { counted: Census; atMs: number } | undefined;
 
-  constructor({ config, state, db, store, accounts, isConnected, clock, log }: CareParts) {
+  /** Has a connection now: the running relay knows. */
+  isConnected: (user: Address) => boolean = () => false;
+
+  constructor({ config, state, db, store, accounts, clock, log }: CareParts) {
     const { keeper } = store;
     const { settings } = state;
     this.tasks = new Tasks({
@@ -57,7 +58,7 @@ export class Care {
             return { unusedMs: unused_accounts, dormantMs: dormant_accounts, intervalMs: interval };
           },
           accounts: state.accounts,
-          isConnected,
+          isConnected: (user) => this.isConnected(user),
           // Those who hear of the removal take the mail too; waiting for it keeps the pace.
           remove: async (user) => {
             if (accounts.prune(user)) await store.remove(user);
@@ -80,7 +81,8 @@ export class Care {
     return this.#census;
   }
 
-  async start(): Promise<void> {
+  async start(isConnected: (user: Address) => boolean): Promise<void> {
+    this.isConnected = isConnected;
     await this.tasks.start();
   }
 

@@ -155,7 +155,7 @@ for (const [name, rule, want] of rows) {
     expect(
       chooseExpired(mails, rule)
         .map(({ n }) => n)
-        .sort(),
+        .sort((a, b) => a - b),
     ).toEqual(want);
   });
 }
