@@ -16,7 +16,8 @@ import { HotState } from "../state/hot-state.ts";
 import { settingKeys } from "../state/settings.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import type { MailStore } from "../storage/store.ts";
-import { ageMs, Care, mailRules } from "./care.ts";
+import { ageMs } from "../tasks/age.ts";
+import { Care, mailRules } from "./care.ts";
 
 const DAY_MS = 86_400_000;
 const log = { emit: () => {}, counts: () => new Map() };

@@ -10,14 +10,13 @@ import { type Settings, settingKeys } from "../state/settings.ts";
 import type { Census } from "../storage/expiry.ts";
 import type { MailStore } from "../storage/store.ts";
 import { accountJobs } from "../tasks/account-jobs.ts";
+import { ageMs } from "../tasks/age.ts";
 import { type MailRules, mailJobs } from "../tasks/mail-jobs.ts";
 import { Tasks } from "../tasks/scheduler.ts";
 import { tidyJobs } from "../tasks/tidy-jobs.ts";
 
 /** What madmail shows where retention is on and no age was ever set. */
 const RETENTION_FALLBACK_MS = 30 * 24 * 60 * 60 * 1000;
-const AGE = /^(\d+)([smhd]?)$/;
-const UNIT_MS: Record<string, number> = { "": 1000, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 export interface CareParts {
   config: () => Config;
@@ -111,11 +110,4 @@ export function mailRules({ maintenance }: Pick<Config, "maintenance">, settings
     shrinkToPercent: maintenance.shrink_to,
     intervalMs: maintenance.interval,
   };
-}
-
-/** `30d`, `720h`, `45m`, `90s`, or bare seconds. @returns undefined for anything else, and for nothing */
-export function ageMs(text: string | undefined): number | undefined {
-  const match = AGE.exec(text?.trim().toLowerCase() ?? "");
-  if (match === null || Number(match[1]) === 0) return undefined;
-  return Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 1000);
 }

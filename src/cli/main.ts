@@ -23,6 +23,7 @@ export function commands(globals: Globals): CommandDef {
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       reload: async () => (await import("./reload.ts")).reloadCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      tasks: async () => (await import("./tasks.ts")).tasksCommand(globals),
       completion: async () => (await import("./completion.ts")).completionCommand(() => root),
       manual: async () => (await import("./manual.ts")).manualCommand(() => root),
       version: async () => (await import("./version.ts")).versionCommand(globals),

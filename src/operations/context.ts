@@ -11,6 +11,7 @@ import type { Selection } from "../delivery/queue/entry-index.ts";
 import type { Log } from "../log/events.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
+import type { Tasks } from "../tasks/scheduler.ts";
 
 export interface OperationContext {
   /** The configuration in force: the file, and what settings say over it. */
@@ -23,6 +24,8 @@ export interface OperationContext {
   readonly state: HotState;
   readonly store: MailStore;
   readonly accounts: AccountOperations;
+  /** Maintenance; by hand on a stopped relay too. */
+  readonly tasks: Pick<Tasks, "list" | "find" | "run" | "runAll">;
   /** Undefined while the relay is stopped. */
   readonly live: LiveRelay | undefined;
 }

@@ -8,6 +8,7 @@ import type { Db } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
+import { Tasks } from "../tasks/scheduler.ts";
 import type { LiveRelay } from "./context.ts";
 import { type Caller, Operations } from "./operations.ts";
 
@@ -20,6 +21,7 @@ export interface OperatorParts {
   live?: Partial<LiveRelay>;
   revocations?: Revocations;
   log?: Log;
+  tasks?: Tasks;
 }
 
 const silent: Log = { emit: () => undefined, counts: () => new Map() };
@@ -28,7 +30,8 @@ export function operatorOn(parts: OperatorParts): Caller {
   const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
   const config = () => parts.config;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
-  const context = { config, fileConfig: config, clock, log, db, state, store, accounts };
+  const tasks = parts.tasks ?? new Tasks({ jobs: [], clock, log });
+  const context = { config, fileConfig: config, clock, log, db, state, store, accounts, tasks };
   // A test brings what the operations that it calls ask for.
   return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
 }

@@ -1,8 +1,9 @@
 /** Every operation there is, by name. */
 import { queueOperations } from "./queue.ts";
 import { relayOperations } from "./relay.ts";
+import { taskOperations } from "./tasks.ts";
 
-export const operationTable = { ...queueOperations, ...relayOperations } as const;
+export const operationTable = { ...queueOperations, ...relayOperations, ...taskOperations } as const;
 
 export type OperationTable = typeof operationTable;
 export type OperationName = keyof OperationTable;
