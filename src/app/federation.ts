@@ -14,6 +14,7 @@ import { Inbound, type InboundSettings } from "../federation/inbound.ts";
 import { MtaSts } from "../federation/mta-sts.ts";
 import { Outbound } from "../federation/outbound.ts";
 import type { Log } from "../log/events.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { SmtpClient } from "../smtp/client.ts";
 
 /** The resolver that the configuration asks for. */
@@ -27,13 +28,15 @@ export interface CourierOptions {
   resolver: Resolver;
   overrides: RouteOverrides;
   signer?: Signer | undefined;
+  /** Where bytes are counted. */
+  traffic: Traffic;
   clock: Clock;
   log: Log;
 }
 
 /** The ways to other servers. `stop` closes kept connections; call it after the last delivery. */
 export function createCourier(options: CourierOptions): { courier: Courier; stop(): void } {
-  const { config, resolver, overrides, signer, clock, log } = options;
+  const { config, resolver, overrides, signer, traffic, clock, log } = options;
   const hosts = new HostFinder(resolver, () => {
     const { federation, publicAddress, hostname } = config();
     return {
@@ -41,8 +44,8 @@ export function createCourier(options: CourierOptions): { courier: Courier; stop
       ownAddresses: [publicAddress, hostname].flatMap((name) => (name === undefined ? [] : [hostOf(name)])),
     };
   });
-  const http = new HttpClient(clock);
-  const smtp = new SmtpClient({ helloName: () => config().hostname, clock });
+  const http = new HttpClient(clock, traffic);
+  const smtp = new SmtpClient({ helloName: () => config().hostname, clock, traffic });
   const sts = new MtaSts({ resolver, hosts, http, port: () => config().federation.https_port, clock });
   const settings = () => {
     const { tls, plain_http: plainHttp, https_port: https, http_port, smtp_port } = config().federation;

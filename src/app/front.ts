@@ -2,6 +2,7 @@
 import { Registration } from "../auth/registration.ts";
 import { createApp, type SiteFacts } from "../http/app.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
+import { MXDELIV_PATH } from "../federation/wire.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { HttpBackend } from "../net/http-backend.ts";
 import { Introductions } from "../net/introductions.ts";
@@ -37,6 +38,8 @@ export interface Front {
   /** What the site tells; also the ports for account links. */
   facts(): SiteFacts;
   addresses(): RelayAddresses;
+  /** Visits every open connection; see `Listener.visit`. */
+  visitConnections(look: Parameters<Listeners["visit"]>[0]): void;
 }
 
 /**
@@ -57,6 +60,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   await iroh.start({
     limits,
     http: backend,
+    traffic: ground.traffic,
     places: () => ({
       http: listeners.port("http"),
       https: listeners.port("https"),
@@ -68,6 +72,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     getTls: () => tls.current(),
     limits,
     introductions,
+    traffic: ground.traffic,
     log,
     clock,
   });
@@ -76,6 +81,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     settings: state.settings,
     introductions,
     hostOf: (port) => listeners.hostOf(port),
+    traffic: ground.traffic.shadowsocks,
     log,
     clock,
   });
@@ -89,6 +95,10 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   const turnAddresses = await turn.start();
   return {
     facts,
+    visitConnections: (look) => {
+      listeners.visit(look);
+      shadowsocks.visit(look);
+    },
     addresses: () => ({ ...listeners.bound(), shadowsocks: shadowsocks.bound(), ...turnAddresses }),
   };
 }
@@ -123,25 +133,17 @@ function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: ()
 
 /** Which engine answers on which kind of port. */
 function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend) {
-  const { config, clock, log } = ground;
+  const { config, clock, log, traffic } = ground;
   const { door, auth, imap } = mail;
   const smtp = { hostname: config().hostname, door, auth, log, clock, tlsAvailable: true };
   const submissions = smtpAccept({ ...smtp, mode: "submissions" });
-  const rawRoutes = iroh.routes;
+  const site = { http: backend, rawRoutes: iroh.routes, traffic, serverPaths: [MXDELIV_PATH], clock, log };
   return {
     smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => config().smtp.require_tls }),
     submission: smtpAccept({ ...smtp, mode: "submission" }),
     submissions,
     imap: imap.accept,
-    http: frontDoor({ http: backend, rawRoutes, clock, log }),
-    https: frontDoor({
-      http: backend,
-      imap: imap.accept,
-      submission: submissions,
-      rawRoutes,
-      turn: turn.accept,
-      clock,
-      log,
-    }),
+    http: frontDoor(site),
+    https: frontDoor({ ...site, imap: imap.accept, submission: submissions, turn: turn.accept }),
   };
 }

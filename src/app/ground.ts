@@ -11,9 +11,12 @@ import type { Address } from "../core/address.ts";
 import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeviceTokens } from "../db/device-tokens.ts";
+import { HistoryRows } from "../db/history.ts";
 import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
+import { History } from "../metrics/history.ts";
+import { newTrafficBook, type TrafficBook } from "../net/traffic.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import { Care } from "./care.ts";
@@ -36,6 +39,8 @@ export interface Ground {
   state: HotState;
   hub: ChangeHub;
   store: MaildirStore;
+  /** Bytes since the start. */
+  traffic: TrafficBook;
   slots: HashSlots;
   revocations: Revocations;
   accounts: AccountOperations;
@@ -44,6 +49,8 @@ export interface Ground {
   /** Maintenance; the running relay starts its schedule. */
   care: Care;
   tasks: Tasks;
+  census: () => Care["census"];
+  history: History;
 }
 
 /**
@@ -85,7 +92,17 @@ export async function openGround({ config, clock, log, supervisor }: GroundParts
     removals.add(removal);
   });
   const care = new Care({ config, state, db, store, accounts, clock, log });
-  const books = { state, accounts, deviceTokens, care, tasks: care.tasks };
+  const history = new History(new HistoryRows(db), clock);
+  const books = {
+    state,
+    accounts,
+    deviceTokens,
+    care,
+    tasks: care.tasks,
+    census: () => care.census,
+    history,
+    traffic: newTrafficBook(),
+  };
   return { config, clock, log, db, hub, store, slots, revocations, ...books };
 }
 

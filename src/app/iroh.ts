@@ -11,6 +11,7 @@ import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { frontDoor, type RawRoute } from "../net/front-door.ts";
 import { type Listener, listen } from "../net/listener.ts";
 import type { SpliceTarget } from "../net/splice.ts";
+import type { TrafficBook } from "../net/traffic.ts";
 import { type Settings, settingKeys } from "../state/settings.ts";
 
 const HTTP_PORT = 80;
@@ -27,6 +28,7 @@ export interface SitePlaces {
 export interface IrohSurroundings {
   readonly limits: ConnectionLimits;
   readonly http: SpliceTarget;
+  readonly traffic: TrafficBook;
   readonly places: () => SitePlaces;
 }
 
@@ -67,11 +69,11 @@ export class IrohService {
    * Opens the relay's own ports, if there are any.
    * @throws {ListenError} for the first address that can't be had (as a rejection)
    */
-  async start({ limits, http, places }: IrohSurroundings): Promise<void> {
+  async start({ limits, http, traffic, places }: IrohSurroundings): Promise<void> {
     this.#places = places;
     const log = this.#log;
     const clock = this.#clock;
-    const door = frontDoor({ http, rawRoutes: [...this.routes, nothingHere], clock, log });
+    const door = frontDoor({ http, rawRoutes: [...this.routes, nothingHere], traffic, clock, log });
     for (const address of this.#config.iroh.listen) {
       this.#listeners.push(await listen({ ...door, address, tls: "none", limits, log, clock }));
     }

@@ -5,6 +5,7 @@ import type { DeviceTokens } from "../db/device-tokens.ts";
 import type { Db } from "../db/open.ts";
 import { PushJobRows } from "../db/push-jobs.ts";
 import type { Log } from "../log/events.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { postToken } from "../push/post.ts";
 import { Pusher, type PushMode } from "../push/pusher.ts";
 import { type Settings, settingKeys } from "../state/settings.ts";
@@ -14,16 +15,21 @@ export interface PushParts {
   tokens: DeviceTokens;
   config: () => Config;
   settings: Pick<Settings, "get" | "flag">;
+  /** Tokens sent, in bytes; what HTTPS adds is not counted. */
+  traffic: Traffic;
   log: Log;
   clock: Clock;
 }
 
-export function createPusher({ db, tokens, config, settings, log, clock }: PushParts): Pusher {
+export function createPusher({ db, tokens, config, settings, traffic, log, clock }: PushParts): Pusher {
   return new Pusher({
     tokens,
     jobs: new PushJobRows(db),
     mode: () => pushMode(config(), settings),
-    post: (token, signal) => postToken(config().push.endpoint, token, signal),
+    post: (token, signal) => {
+      traffic.outBytes += token.length;
+      return postToken(config().push.endpoint, token, signal);
+    },
     log,
     clock,
   });

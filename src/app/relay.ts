@@ -10,6 +10,7 @@ import type { Courier } from "../delivery/courier.ts";
 import type { SiteFacts } from "../http/app.ts";
 import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
+import { Tally } from "../metrics/tally.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
@@ -21,6 +22,7 @@ import { type Front, openFront, type RelayAddresses } from "./front.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
 import { type Mail, openMail } from "./mail.ts";
+import { Metrics } from "./metrics.ts";
 import { reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
@@ -36,6 +38,7 @@ export interface RelayParts {
 }
 
 export class Relay {
+  readonly #tally = new Tally();
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #courier: Courier | undefined;
@@ -45,12 +48,13 @@ export class Relay {
   #config: Config;
   #ground: Ground | undefined;
   #front: Front | undefined;
+  #metrics: Metrics | undefined;
 
   constructor({ config, reread, log, clock, courier }: RelayParts) {
     this.#courier = courier;
     this.#config = config;
     this.#reread = reread;
-    this.#log = log;
+    this.#log = this.#tally.over(log);
     this.#clock = clock;
     this.#startedAtMs = clock.nowMs();
     this.#supervisor = new Supervisor(log);
@@ -60,11 +64,11 @@ export class Relay {
    * Starts everything. On failure all that was begun is undone.
    * @throws {StartError | DatabaseError | TlsMaterialError | ListenError | StorageError} with a message for the operator
    */
-  async start(): Promise<RelayAddresses> {
+  async start(): Promise<RelayAddresses & { metrics: string[] }> {
     try {
       const front = await this.#start();
       this.#front = front;
-      return front.addresses();
+      return { ...front.addresses(), metrics: this.#metrics?.bound() ?? [] };
     } catch (error) {
       await this.stop();
       throw error;
@@ -122,6 +126,8 @@ export class Relay {
     const ground = await openGround({ config, clock, log, supervisor });
     this.#ground = ground;
     const { settings } = ground.state;
+    const metrics = new Metrics(ground, this.#tally, this.#startedAtMs);
+    this.#metrics = metrics;
     const tls = new TlsMaterialStore(tlsSource(this.#config), clock);
     await tls.load();
     const resolver = createResolver(this.#config, clock);
@@ -143,6 +149,7 @@ export class Relay {
     const mail = await openMail({
       ground,
       supervisor,
+      observer: metrics.figures.observer,
       resolver,
       dkim,
       iroh,
@@ -154,15 +161,23 @@ export class Relay {
     await ground.care.start((user) => mail.imap.sessions.has(user));
     supervisor.onStop(() => ground.care.stop());
     supervisor.onReload(() => ground.care.reconfigure());
-    this.#openControl(ground, mail, front);
+    supervisor.onStop(() => metrics.stop());
+    await metrics.start({
+      queue: () => mail.queue.queue.status(),
+      visitConnections: (look) => front.visitConnections(look),
+      turn: () => turn.totals(),
+    });
+    supervisor.onReload((next) => metrics.reconfigure(next));
+    this.#openControl(ground, mail, front, metrics);
     return front;
   }
 
   /** Operators come in when all else works, and are shown out first. */
-  #openControl(ground: Ground, mail: Mail, front: Front): void {
+  #openControl(ground: Ground, mail: Mail, front: Front, metrics: Metrics): void {
     const live: LiveRelay = {
       startedAtMs: this.#startedAtMs,
-      addresses: () => ({ ...front.addresses() }),
+      figures: metrics.figures,
+      addresses: () => ({ ...front.addresses(), metrics: metrics.bound() }),
       reload: () => this.reload(),
       applySettings: () => this.#supervisor.reload(this.#config),
       accountLink: (account) => this.accountLink(account),

@@ -7,7 +7,8 @@ import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import type { Introductions } from "../net/introductions.ts";
-import { addressText, ListenError } from "../net/listener.ts";
+import { addressText, type Listener, ListenError } from "../net/listener.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { type MethodName, methods } from "../shadowsocks/engine/methods.ts";
 import { ssLink } from "../shadowsocks/link.ts";
 import { ensurePassword, knownPassword, SecretError } from "../shadowsocks/secret.ts";
@@ -20,6 +21,8 @@ export interface ShadowsocksParts {
   introductions: Introductions;
   /** Where a listener for clients is reached. */
   hostOf(port: number): string | undefined;
+  /** Where bytes are counted. */
+  traffic: Traffic;
   log: Log;
   clock: Clock;
 }
@@ -35,7 +38,7 @@ export class Shadowsocks {
 
   /** Starts what is wanted. @throws {ListenError | SecretError} with a message for the operator (as a rejection) */
   async start(): Promise<void> {
-    const { config, settings, introductions, log, clock } = this.#parts;
+    const { config, settings, introductions, traffic, log, clock } = this.#parts;
     const options = wanted(config(), settings);
     if (JSON.stringify(options) === JSON.stringify(this.#running)) return;
     await this.stop();
@@ -44,6 +47,7 @@ export class Shadowsocks {
       options,
       introductions,
       hostOf: (port) => this.#hostOf(port),
+      traffic,
       log,
       clock,
     });
@@ -63,6 +67,11 @@ export class Shadowsocks {
       }
       throw error;
     }
+  }
+
+  /** Visits every open connection; see `Listener.visit`. */
+  visit(look: Parameters<Listener["visit"]>[0]): void {
+    for (const listener of this.#server?.listeners ?? []) listener.visit(look);
   }
 
   /** `host:port` as bound. */

@@ -40,6 +40,7 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   pushPaused: "info",
   tunnelOpened: "debug",
   tunnelRefused: "debug",
+  commandRefused: "debug",
   taskEnded: "debug",
   connectionOpened: "debug",
   connectionClosed: "debug",

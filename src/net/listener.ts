@@ -8,7 +8,7 @@ import { EMPTY } from "../core/bytes.ts";
 import type { ListenAddress } from "../config/config.ts";
 import type { Log, Proto } from "../log/events.ts";
 import type { ConnectionHandler, Peer } from "./connection.ts";
-import { type ConnectionLimits, normaliseAddress } from "./connection-limits.ts";
+import { type ConnectionLimits, networkOf, normaliseAddress } from "./connection-limits.ts";
 import type { Introductions } from "./introductions.ts";
 import {
   type AcceptedConnection,
@@ -17,6 +17,7 @@ import {
   SocketConnection,
   type TlsOptions,
 } from "./socket-connection.ts";
+import type { Traffic, TrafficKind } from "./traffic.ts";
 import { type Wheel, wheelOf } from "./wheel.ts";
 
 const TLS_1_2 = 0x0303;
@@ -43,6 +44,8 @@ export interface ListenOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly proto: Proto | ((alpn: string | undefined) => Proto);
+  /** Where bytes are counted. */
+  readonly traffic?: Traffic | ((alpn: string | undefined) => Traffic);
   /** Sent in clear to a connection over the limits, such as `421 4.3.2 …\r\n`; not with implicit TLS. */
   readonly refusal?: Uint8Array;
   /** Where the operator wrote the address, for errors; default `[listen]`. */
@@ -62,6 +65,8 @@ export interface Listener {
   readonly address: string;
   /** Connections that are open. */
   readonly connections: number;
+  /** Visits every open connection: what it is for, and its network (of IPv6: the /64), which is not to be kept. */
+  visit(look: (kind: TrafficKind | undefined, network: string) => void): void;
   /** Takes no new connections, lets each handler say goodbye, and drops those that are left at the deadline. */
   stop(): Promise<void>;
 }
@@ -145,6 +150,15 @@ class SocketListener implements Listener, ConnectionHost {
   protoOf(alpn: string | undefined): Proto {
     const { proto } = this.#options;
     return typeof proto === "string" ? proto : proto(alpn);
+  }
+
+  visit(look: (kind: TrafficKind | undefined, network: string) => void): void {
+    for (const { traffic, peer } of this.#open) look(traffic?.kind, networkOf(peer.address));
+  }
+
+  trafficOf(alpn: string | undefined): Traffic | undefined {
+    const { traffic } = this.#options;
+    return typeof traffic === "function" ? traffic(alpn) : traffic;
   }
 
   /** Bun finds its parsed context again by the options: they are made once per certificate. */

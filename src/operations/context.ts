@@ -9,7 +9,10 @@ import type { Clock } from "../core/clock.ts";
 import type { Db } from "../db/open.ts";
 import type { Selection } from "../delivery/queue/entry-index.ts";
 import type { Log } from "../log/events.ts";
+import type { Figures } from "../metrics/figures.ts";
+import type { History } from "../metrics/history.ts";
 import type { HotState } from "../state/hot-state.ts";
+import type { Census } from "../storage/expiry.ts";
 import type { MailStore } from "../storage/store.ts";
 import type { Tasks } from "../tasks/scheduler.ts";
 
@@ -26,6 +29,9 @@ export interface OperationContext {
   readonly accounts: AccountOperations;
   /** Maintenance; by hand on a stopped relay too. */
   readonly tasks: Pick<Tasks, "list" | "find" | "run" | "runAll">;
+  /** What the last walk over all mail counted; undefined before one. */
+  readonly census: () => { counted: Census; atMs: number } | undefined;
+  readonly history: Pick<History, "read">;
   /** Undefined while the relay is stopped. */
   readonly live: LiveRelay | undefined;
 }
@@ -33,6 +39,7 @@ export interface OperationContext {
 /** What only a running relay can tell or do. */
 export interface LiveRelay {
   readonly startedAtMs: number;
+  readonly figures: Figures;
   /** `host:port` as bound, by service. */
   addresses(): Record<string, string[]>;
   /** Reads configuration file, settings and certificates again. @returns what could not be taken, for the operator */

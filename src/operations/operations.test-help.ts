@@ -4,8 +4,10 @@ import { HashSlots } from "../auth/hash-slots.ts";
 import { Revocations } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
+import { HistoryRows } from "../db/history.ts";
 import type { Db } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
+import { History } from "../metrics/history.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
 import { Tasks } from "../tasks/scheduler.ts";
@@ -31,7 +33,20 @@ export function operatorOn(parts: OperatorParts): Caller {
   const config = () => parts.config;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
   const tasks = parts.tasks ?? new Tasks({ jobs: [], clock, log });
-  const context = { config, fileConfig: config, clock, log, db, state, store, accounts, tasks };
+  const history = new History(new HistoryRows(db), clock);
+  const context = {
+    config,
+    fileConfig: config,
+    clock,
+    log,
+    db,
+    state,
+    store,
+    accounts,
+    tasks,
+    census: () => undefined,
+    history,
+  };
   // A test brings what the operations that it calls ask for.
   return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
 }

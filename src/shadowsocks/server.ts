@@ -10,6 +10,7 @@ import type { Connection } from "../net/connection.ts";
 import { ConnectionLimits, networkOf } from "../net/connection-limits.ts";
 import type { Introductions } from "../net/introductions.ts";
 import { lacksIpv6, listen, type Listener } from "../net/listener.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { masterKey, type MethodName, methods } from "./engine/methods.ts";
 import { ReplayFilter } from "./engine/replay.ts";
@@ -37,6 +38,8 @@ export interface ShadowsocksParts {
   introductions: Introductions;
   /** Where an allowed port listens. @returns undefined for every other port */
   hostOf: (port: number) => string | undefined;
+  /** Where bytes are counted. */
+  traffic?: Traffic;
   log: Log;
   clock: Clock;
 }
@@ -100,12 +103,21 @@ export class ShadowsocksServer implements Service {
   }
 
   async #bind(address: ListenAddress, tunnels: TunnelParts): Promise<void> {
-    const { log, clock } = this.#parts;
+    const { log, clock, traffic } = this.#parts;
     const accept = (connection: Connection) => new Tunnel(connection, tunnels);
     const limits = this.#limits;
     try {
       this.#listeners.push(
-        await listen({ address, tls: "none", accept, limits, log, clock, proto: "shadowsocks" }),
+        await listen({
+          address,
+          tls: "none",
+          accept,
+          limits,
+          log,
+          clock,
+          proto: "shadowsocks",
+          ...(traffic === undefined ? {} : { traffic }),
+        }),
       );
     } catch (error) {
       if (!lacksIpv6(error, address)) throw error;
