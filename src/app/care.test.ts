@@ -7,17 +7,17 @@ import { AccountOperations } from "../auth/account-operations.ts";
 import { HashSlots } from "../auth/hash-slots.ts";
 import { Revocations } from "../auth/revocations.ts";
 import { resolveConfig } from "../config/config.ts";
+import { applySettings } from "../config/settings.ts";
 import { configSchema } from "../config/schema.ts";
 import type { Address } from "../core/address.ts";
 import { LocalChangeHub } from "../core/changes.ts";
 import { ManualClock } from "../core/clock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { HotState } from "../state/hot-state.ts";
-import { settingKeys } from "../state/settings.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import type { MailStore } from "../storage/store.ts";
 import { ageMs } from "../tasks/age.ts";
-import { Care, mailRules } from "./care.ts";
+import { Care } from "./care.ts";
 
 const DAY_MS = 86_400_000;
 const log = { emit: () => {}, counts: () => new Map() };
@@ -172,19 +172,15 @@ test("care-database gives free pages back", async () => {
 });
 
 test("settings made at run time win over the configuration", () => {
-  const { settings } = state;
-  const mailMs = () => mailRules(config(), settings).mailMs;
-  expect(mailMs()).toBe(20 * DAY_MS);
-  settings.set(settingKeys.retention, "720h");
-  expect(mailMs()).toBe(30 * DAY_MS);
-  settings.setFlag(settingKeys.retentionEnabled, false);
-  expect(mailMs()).toBe(0);
-  settings.setFlag(settingKeys.retentionEnabled, true);
-  settings.unset(settingKeys.retention);
+  const inForce = (...set: [key: string, value: string][]) =>
+    applySettings(config(), (key) => new Map(set).get(key)).maintenance;
+  expect(inForce().mail_retention).toBe(20 * DAY_MS);
+  expect(inForce(["__MESSAGE_RETENTION__", "720h"]).mail_retention).toBe(30 * DAY_MS);
+  const off = inForce(["__MESSAGE_RETENTION__", "1d"], ["__MESSAGE_RETENTION_ENABLED__", "false"]);
+  expect(off.mail_retention).toBe(0);
   maintenance = { mail_retention: "0s" };
-  expect(mailMs()).toBe(30 * DAY_MS);
-  settings.setFlag(settingKeys.purgeSeen, true);
-  expect(mailRules(config(), settings).purgeSeen).toBe(true);
+  expect(inForce(["__MESSAGE_RETENTION_ENABLED__", "true"]).mail_retention).toBe(30 * DAY_MS);
+  expect(inForce(["__AUTO_PURGE_SEEN__", "true"]).purge_seen).toBe(true);
 });
 
 test("ages are read as madmail writes them", () => {

@@ -6,17 +6,12 @@ import type { Clock } from "../core/clock.ts";
 import type { Db } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
 import type { HotState } from "../state/hot-state.ts";
-import { type Settings, settingKeys } from "../state/settings.ts";
 import type { Census } from "../storage/expiry.ts";
 import type { MailStore } from "../storage/store.ts";
 import { accountJobs } from "../tasks/account-jobs.ts";
-import { ageMs } from "../tasks/age.ts";
 import { type MailRules, mailJobs } from "../tasks/mail-jobs.ts";
 import { Tasks } from "../tasks/scheduler.ts";
 import { tidyJobs } from "../tasks/tidy-jobs.ts";
-
-/** What madmail shows where retention is on and no age was ever set. */
-const RETENTION_FALLBACK_MS = 30 * 24 * 60 * 60 * 1000;
 
 export interface CareParts {
   config: () => Config;
@@ -37,14 +32,13 @@ export class Care {
 
   constructor({ config, state, db, store, accounts, clock, log }: CareParts) {
     const { keeper } = store;
-    const { settings } = state;
     this.tasks = new Tasks({
       clock,
       log,
       jobs: [
         ...mailJobs({
           keeper,
-          rules: () => mailRules(config(), settings),
+          rules: () => mailRules(config()),
           quotaBytes: (user) => state.accounts.quotaBytes(user),
           onCensus: (counted) => {
             this.#census = { counted, atMs: clock.nowMs() };
@@ -94,17 +88,13 @@ export class Care {
   }
 }
 
-/** The configuration, and what was set at run time under madmail's names, which wins. */
-export function mailRules({ maintenance }: Pick<Config, "maintenance">, settings: Settings): MailRules {
-  const enabled = settings.flag(settingKeys.retentionEnabled);
-  const setMs = ageMs(settings.get(settingKeys.retention));
-  const mailMs = enabled === false ? 0 : (setMs ?? maintenance.mail_retention);
+function mailRules({ maintenance }: Pick<Config, "maintenance">): MailRules {
   return {
-    mailMs: enabled === true && mailMs === 0 ? RETENTION_FALLBACK_MS : mailMs,
+    mailMs: maintenance.mail_retention,
     largeMs: maintenance.large_mail_retention,
     largeMinBytes: maintenance.large_mail_size,
     seenMs: maintenance.seen_retention,
-    purgeSeen: settings.flag(settingKeys.purgeSeen) ?? false,
+    purgeSeen: maintenance.purge_seen,
     unseenMs: maintenance.unread_retention,
     shrinkAbovePercent: maintenance.shrink_above,
     shrinkToPercent: maintenance.shrink_to,

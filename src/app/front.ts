@@ -12,7 +12,7 @@ import type { DkimKeys } from "./dkim-keys.ts";
 import { createInbound, inboundSettings } from "./federation.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
-import { type BoundAddresses, Listeners } from "./listeners.ts";
+import { type BoundAddresses, type ConnectionFacts, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
 import { siteFacts, siteRegistration } from "./relay-facts.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
@@ -21,7 +21,7 @@ import type { TurnAddresses, TurnService } from "./turn.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
+export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[]; iroh: string[] };
 
 export interface FrontParts {
   ground: Ground;
@@ -38,8 +38,9 @@ export interface Front {
   /** What the site tells; also the ports for account links. */
   facts(): SiteFacts;
   addresses(): RelayAddresses;
-  /** Visits every open connection; see `Listener.visit`. */
-  visitConnections(look: Parameters<Listeners["visit"]>[0]): void;
+  /** Open now, by service. */
+  connections(): Record<string, ConnectionFacts>;
+  shadowsocks: Shadowsocks;
 }
 
 /**
@@ -48,7 +49,7 @@ export interface Front {
  */
 export async function openFront(parts: FrontParts): Promise<Front> {
   const { ground, supervisor, tls, iroh, turn, limits } = parts;
-  const { config, clock, log, state } = ground;
+  const { config, clock, log } = ground;
   const introductions = new Introductions();
   const facts = (): SiteFacts => ({
     ...siteFacts(config(), listeners, tls),
@@ -78,7 +79,6 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   });
   const shadowsocks = new Shadowsocks({
     config,
-    settings: state.settings,
     introductions,
     hostOf: (port) => listeners.hostOf(port),
     traffic: ground.traffic.shadowsocks,
@@ -88,18 +88,27 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   // Begun before and stopped after the listeners, whose goodbyes go through the tunnels.
   supervisor.onStop(() => shadowsocks.stop());
   await shadowsocks.start();
-  supervisor.onReload(() => shadowsocks.reconfigure());
+  supervisor.onReload((next) => shadowsocks.reconfigure(next));
   supervisor.onStop(() => listeners.stop());
   await listeners.start(config().listen);
+  supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());
-  const turnAddresses = await turn.start();
+  await turn.start();
   return {
     facts,
-    visitConnections: (look) => {
-      listeners.visit(look);
-      shadowsocks.visit(look);
-    },
-    addresses: () => ({ ...listeners.bound(), shadowsocks: shadowsocks.bound(), ...turnAddresses }),
+    addresses: () => ({
+      ...listeners.bound(),
+      shadowsocks: shadowsocks.bound(),
+      iroh: iroh.bound(),
+      ...turn.bound(),
+    }),
+    connections: () => ({
+      ...listeners.connections(),
+      shadowsocks: shadowsocks.connections(),
+      iroh: iroh.connections(),
+      turn: turn.connections(),
+    }),
+    shadowsocks,
   };
 }
 

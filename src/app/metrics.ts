@@ -12,7 +12,7 @@ const DAY_SEC = 86_400;
 /** With less room than this no mail is taken for long. */
 const DISK_LOW_BYTES = 16 * 1024 * 1024;
 
-export type MetricsSources = Pick<FiguresParts, "queue" | "visitConnections" | "turn">;
+export type MetricsSources = Pick<FiguresParts, "queue" | "connections" | "turn">;
 
 export class Metrics {
   readonly figures: Figures;
@@ -20,10 +20,11 @@ export class Metrics {
   readonly #history: HistoryRecorder;
   #sources: MetricsSources = {
     queue: () => ({ messages: 0, bytes: 0, running: 0 }),
-    visitConnections: () => {},
+    connections: () => ({}),
     turn: () => undefined,
   };
   #server: MetricsServer | undefined;
+  #listening = "";
   #isServing = false;
 
   constructor(ground: Ground, tally: Tally, startedAtMs: number) {
@@ -41,7 +42,7 @@ export class Metrics {
       }),
       accounts: () => state.accounts.size,
       queue: () => this.#sources.queue(),
-      visitConnections: (look) => this.#sources.visitConnections(look),
+      connections: () => this.#sources.connections(),
       turn: () => this.#sources.turn(),
       census: () => care.census,
       activeAccounts: (days) => this.#activeAccounts(days),
@@ -82,6 +83,9 @@ export class Metrics {
   }
 
   async #listen({ metrics }: Config): Promise<void> {
+    const wanted = JSON.stringify(metrics.listen);
+    if (this.#server !== undefined && wanted === this.#listening) return;
+    this.#listening = wanted;
     await this.#server?.stop();
     const server = new MetricsServer({
       listen: metrics.listen,

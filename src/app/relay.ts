@@ -4,6 +4,7 @@
  */
 import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
 import type { Config } from "../config/config.ts";
+import { applySettings } from "../config/settings.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier } from "../delivery/courier.ts";
@@ -23,7 +24,7 @@ import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
 import { type Mail, openMail } from "./mail.ts";
 import { Metrics } from "./metrics.ts";
-import { reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
+import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
 
@@ -32,6 +33,8 @@ export interface RelayParts {
   /** Reads the configuration again, for operators who ask for it. @throws {ConfigError} */
   reread: () => Config;
   log: Log;
+  /** Takes changed settings of the log. @returns what could not be taken, for the operator */
+  relog?: ((config: Config) => string | undefined) | undefined;
   clock: Clock;
   /** Instead of the ways to other servers that the configuration describes. */
   courier?: Courier;
@@ -45,19 +48,26 @@ export class Relay {
   readonly #reread: () => Config;
   readonly #supervisor: Supervisor;
   readonly #startedAtMs: number;
+  /** As the file says. */
+  #file: Config;
+  /** In force: what settings say over it. */
   #config: Config;
+  /** Ends when the last change of configuration has been taken: one after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
   #ground: Ground | undefined;
   #front: Front | undefined;
   #metrics: Metrics | undefined;
 
-  constructor({ config, reread, log, clock, courier }: RelayParts) {
+  constructor({ config, reread, log, relog, clock, courier }: RelayParts) {
     this.#courier = courier;
+    this.#file = config;
     this.#config = config;
     this.#reread = reread;
     this.#log = this.#tally.over(log);
     this.#clock = clock;
     this.#startedAtMs = clock.nowMs();
     this.#supervisor = new Supervisor(log);
+    if (relog !== undefined) this.#supervisor.onReload(relog);
   }
 
   /**
@@ -81,18 +91,49 @@ export class Relay {
   }
 
   /**
-   * Reads the configuration again, and settings, certificates and keys with it. Listeners, state directory and storage
-   * stay as they are. @returns what could not be taken, for the operator @throws {ConfigError}; then nothing has changed
+   * Reads the configuration again, and settings, certificates and keys with it. Listeners move where their addresses
+   * changed. @returns what could not be taken, for the operator @throws {ConfigError}; then nothing has changed
    */
-  async reload(): Promise<string[]> {
-    const next = this.#reread();
-    const kept = restartOnly.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(this.#config[key]));
-    this.#config = { ...next, ...Object.fromEntries(kept.map((key) => [key, this.#config[key]])) };
-    this.#ground?.state.hydrateFederation();
-    return [
-      ...kept.map((key) => `${key} changed: takes effect at the next start`),
-      ...(await this.#supervisor.reload(this.#config)),
-    ];
+  reload(): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const file = this.#reread();
+      this.#ground?.state.hydrateFederation();
+      const wanted = applySettings(file, (key) => this.#setting(key));
+      const kept = restartOnly.filter(
+        (key) => JSON.stringify(wanted[key]) !== JSON.stringify(this.#config[key]),
+      );
+      this.#file = file;
+      const notices = await this.#take({
+        ...wanted,
+        ...Object.fromEntries(kept.map((key) => [key, this.#config[key]])),
+      });
+      return [...kept.map((key) => `${key} changed: takes effect at the next start`), ...notices];
+    });
+  }
+
+  /** Puts settings into force that need no reload. @returns what could not be taken, for the operator */
+  applySettings(): Promise<string[]> {
+    return this.#inTurn(() => {
+      const wanted = applySettings(this.#file, (key) => this.#setting(key));
+      return this.#take(keepUntilReload(wanted, this.#config));
+    });
+  }
+
+  async #take(next: Config): Promise<string[]> {
+    this.#config = next;
+    const { config, notices } = await this.#supervisor.reload(next);
+    this.#config = config;
+    return notices;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changing.then(work);
+    this.#changing = done.catch(() => {});
+    return done;
+  }
+
+  #setting(key: string): string | undefined {
+    return this.#ground?.state.settings.get(key);
   }
 
   /** What the site tells; also the ports for account links. @throws {Error} before `start` */
@@ -125,7 +166,7 @@ export class Relay {
     const config = () => this.#config;
     const ground = await openGround({ config, clock, log, supervisor });
     this.#ground = ground;
-    const { settings } = ground.state;
+    this.#config = applySettings(this.#file, (key) => this.#setting(key));
     const metrics = new Metrics(ground, this.#tally, this.#startedAtMs);
     this.#metrics = metrics;
     const tls = new TlsMaterialStore(tlsSource(this.#config), clock);
@@ -137,7 +178,7 @@ export class Relay {
       perAddress: this.#config.limits.connections_per_address,
     });
     const turn = new TurnService({ config: this.#config, getTls: () => tls.current(), limits, log, clock });
-    const iroh = new IrohService({ config: this.#config, settings, clock, log });
+    const iroh = new IrohService({ config: this.#config, clock, log });
     supervisor.onStop(() => iroh.stop());
     supervisor.onReload(async () => {
       const result = await tls.reload();
@@ -164,7 +205,7 @@ export class Relay {
     supervisor.onStop(() => metrics.stop());
     await metrics.start({
       queue: () => mail.queue.queue.status(),
-      visitConnections: (look) => front.visitConnections(look),
+      connections: () => front.connections(),
       turn: () => turn.totals(),
     });
     supervisor.onReload((next) => metrics.reconfigure(next));
@@ -179,14 +220,20 @@ export class Relay {
       figures: metrics.figures,
       addresses: () => ({ ...front.addresses(), metrics: metrics.bound() }),
       reload: () => this.reload(),
-      applySettings: () => this.#supervisor.reload(this.#config),
-      accountLink: (account) => this.accountLink(account),
+      applySettings: () => this.applySettings(),
+      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+      delivered: (users) => mail.pusher.delivered(users, null),
       queue: {
         retry: (selection) => mail.queue.queue.retry(selection),
         drop: (selection) => mail.queue.queue.drop(selection),
       },
     };
-    const operations = new Operations({ ...ground, fileConfig: () => this.#config, live });
+    const operations = new Operations({
+      ...ground,
+      fileConfig: () => this.#file,
+      accountLink: (account) => this.accountLink(account),
+      live,
+    });
     const control = new ControlServer(this.#config.stateDir, operations, this.#log);
     control.start();
     this.#supervisor.onStop(() => control.stop());

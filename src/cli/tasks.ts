@@ -127,7 +127,6 @@ function removedText({ removedAccounts, removedMessages, removedBytes }: Result)
 }
 
 function ageText(ms: number): string {
-  const [unitMs, unit] =
-    ms % 86_400_000 === 0 ? [86_400_000, "d"] : ms % 3_600_000 === 0 ? [3_600_000, "h"] : [60_000, "m"];
-  return `${Math.round(ms / Number(unitMs))}${unit}`;
+  if (ms % 86_400_000 === 0) return `${ms / 86_400_000}d`;
+  return ms % 3_600_000 === 0 ? `${ms / 3_600_000}h` : `${Math.round(ms / 60_000)}m`;
 }

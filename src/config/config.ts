@@ -40,9 +40,14 @@ export interface Config {
     readonly listen: readonly ListenAddress[];
   };
   readonly push: Readonly<ConfigFile["push"]>;
+  readonly site: Readonly<ConfigFile["site"]>;
+  readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly webmail: Readonly<ConfigFile["webmail"]>;
   readonly maintenance: Readonly<ConfigFile["maintenance"]>;
   readonly metrics: { readonly listen: readonly ListenAddress[] };
   readonly log: Readonly<Omit<ConfigFile["log"], "file">> & { readonly file: string | undefined };
+  /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
+  readonly given: readonly string[];
 }
 
 const DAY_MS = 86_400_000;
@@ -52,6 +57,8 @@ export class ConfigError extends Error {}
 export interface ConfigOverrides {
   /** Wins over `state_dir` of the file. */
   stateDir?: string | undefined;
+  /** See `Config.given`. */
+  given?: readonly string[];
 }
 
 /**
@@ -111,9 +118,13 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
+    site: file.site,
+    admin: file.admin,
+    webmail: file.webmail,
     maintenance: file.maintenance,
     metrics: { listen: file.metrics.listen.map(parseEndpoint) },
     log: { ...file.log, file: file.log.file === undefined ? undefined : resolve(baseDir, file.log.file) },
+    given: [...(overrides.given ?? [])],
   });
 }
 
@@ -155,7 +166,7 @@ function parseEndpoint(endpoint: string): ListenAddress {
   };
 }
 
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);

@@ -29,6 +29,10 @@ export const maintenance = z.strictObject({
     "Read mail of at least `large_mail_size` older than this goes; `0s` keeps it.",
   ),
   large_mail_size: size.default(200_000).meta({ description: "From which size on mail counts as large." }),
+  purge_seen: z.boolean().default(false).meta({
+    description:
+      "Delete read mail at each walk, whatever its age; clients with several devices may miss mail.",
+  }),
   seen_retention: age(
     0,
     "Read mail older than this is deleted; `0s` makes no difference between read and unread.",

@@ -32,7 +32,7 @@ export interface FiguresParts {
   totals: () => Readonly<Record<"sent" | "received" | "outbound", number>>;
   accounts: () => number;
   queue: () => { messages: number; bytes: number; running: number };
-  visitConnections: (look: (kind: TrafficKind | undefined, network: string) => void) => void;
+  connections: () => Record<string, ConnectionFigures>;
   turn: () => TurnTotals | undefined;
   /** What the last walk over all mail counted. */
   census: () => { counted: Census; atMs: number } | undefined;
@@ -93,20 +93,9 @@ export class Figures {
     };
   }
 
-  /** Connections that are open now, by what they are for. */
+  /** Connections that are open now, by service. */
   connections(): Record<string, ConnectionFigures> {
-    const networks = new Map<string, Set<string>>();
-    const counts = new Map<string, number>();
-    this.parts.visitConnections((kind = "http", network) => {
-      counts.set(kind, (counts.get(kind) ?? 0) + 1);
-      const seen = networks.get(kind) ?? new Set();
-      networks.set(kind, seen.add(network));
-    });
-    return Object.fromEntries(
-      Array.from(counts, ([kind, connections]) => {
-        return [kind, { connections, addresses: networks.get(kind)?.size ?? 0 }];
-      }),
-    );
+    return this.parts.connections();
   }
 
   process() {

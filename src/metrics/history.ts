@@ -239,6 +239,8 @@ function fold(name: Series, samples: readonly Sample[]): number {
       const measured = values.filter((value) => value > 0);
       return rounded(measured.reduce((sum, value) => sum + value, 0) / Math.max(1, measured.length));
     }
+    default:
+      return how satisfies never;
   }
 }
 

@@ -17,7 +17,7 @@ import {
   SocketConnection,
   type TlsOptions,
 } from "./socket-connection.ts";
-import type { Traffic, TrafficKind } from "./traffic.ts";
+import type { Traffic } from "./traffic.ts";
 import { type Wheel, wheelOf } from "./wheel.ts";
 
 const TLS_1_2 = 0x0303;
@@ -65,8 +65,10 @@ export interface Listener {
   readonly address: string;
   /** Connections that are open. */
   readonly connections: number;
-  /** Visits every open connection: what it is for, and its network (of IPv6: the /64), which is not to be kept. */
-  visit(look: (kind: TrafficKind | undefined, network: string) => void): void;
+  /** IP addresses (of IPv6: /64 networks) they come from. */
+  networks(): ReadonlySet<string>;
+  /** Gives the port back at once. Connections go on; `stop` is still to be called. */
+  release(): void;
   /** Takes no new connections, lets each handler say goodbye, and drops those that are left at the deadline. */
   stop(): Promise<void>;
 }
@@ -90,8 +92,9 @@ export function addressText({ address, port }: Pick<Listener, "address" | "port"
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /** Whether only IPv6 is missing: default configurations name `[::]`, and a machine without it does with the others. */
-export function lacksIpv6(error: unknown, address: ListenAddress): boolean {
-  return error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code);
+export function lacksIpv6(error: unknown, { host }: ListenAddress): boolean {
+  const isUsual = host === "::" || host === "::1";
+  return error instanceof ListenError && isUsual && NO_IPV6.has(error.code);
 }
 
 /**
@@ -147,13 +150,17 @@ class SocketListener implements Listener, ConnectionHost {
     return this.#open.size;
   }
 
+  networks(): ReadonlySet<string> {
+    return new Set([...this.#open].map(({ peer }) => networkOf(peer.address)));
+  }
+
+  release(): void {
+    this.#listener.stop(false);
+  }
+
   protoOf(alpn: string | undefined): Proto {
     const { proto } = this.#options;
     return typeof proto === "string" ? proto : proto(alpn);
-  }
-
-  visit(look: (kind: TrafficKind | undefined, network: string) => void): void {
-    for (const { traffic, peer } of this.#open) look(traffic?.kind, networkOf(peer.address));
   }
 
   trafficOf(alpn: string | undefined): Traffic | undefined {

@@ -27,6 +27,8 @@ export interface OperationContext {
   readonly state: HotState;
   readonly store: MailStore;
   readonly accounts: AccountOperations;
+  /** What a phone scans to use an account. On a stopped relay with what the configuration says of ports and certificate. */
+  readonly accountLink: (account: { address: Address; password: string }) => string;
   /** Maintenance; by hand on a stopped relay too. */
   readonly tasks: Pick<Tasks, "list" | "find" | "run" | "runAll">;
   /** What the last walk over all mail counted; undefined before one. */
@@ -46,8 +48,10 @@ export interface LiveRelay {
   reload(): Promise<string[]>;
   /** Puts changed settings into effect, as far as they need no restart. @returns what could not be taken */
   applySettings(): Promise<string[]>;
-  /** What a phone scans to use an account. */
-  accountLink(account: { address: Address; password: string }): string;
+  /** How many connections a user has with IMAP. */
+  sessionsOf(user: Address): number;
+  /** There is mail from us in these mailboxes: wakes phones. */
+  delivered(users: readonly Address[]): void;
   readonly queue: {
     retry(selection: Selection): number;
     drop(selection: Selection): number;

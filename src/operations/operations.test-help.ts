@@ -32,8 +32,10 @@ export function operatorOn(parts: OperatorParts): Caller {
   const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
   const config = () => parts.config;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
+  const accountLink = ({ address }: { address: string }) => `dclogin:${address}`;
   const tasks = parts.tasks ?? new Tasks({ jobs: [], clock, log });
   const history = new History(new HistoryRows(db), clock);
+  const care = { tasks, history, census: () => undefined };
   const context = {
     config,
     fileConfig: config,
@@ -43,9 +45,8 @@ export function operatorOn(parts: OperatorParts): Caller {
     state,
     store,
     accounts,
-    tasks,
-    census: () => undefined,
-    history,
+    accountLink,
+    ...care,
   };
   // A test brings what the operations that it calls ask for.
   return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
