@@ -16,6 +16,7 @@ import { ConnectionLimits } from "../net/connection-limits.ts";
 import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { Admin } from "./admin.ts";
 import { ControlServer } from "./control.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { createResolver } from "./federation.ts";
@@ -57,6 +58,7 @@ export class Relay {
   #ground: Ground | undefined;
   #front: Front | undefined;
   #metrics: Metrics | undefined;
+  #admin: Admin | undefined;
 
   constructor({ config, reread, log, relog, clock, courier }: RelayParts) {
     this.#courier = courier;
@@ -159,6 +161,11 @@ export class Relay {
     return dcloginLink({ ...account, host, ports, trusted });
   }
 
+  /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
+  loginLink(): string | undefined {
+    return this.#admin?.loginLink(this.facts());
+  }
+
   async #start(): Promise<Front> {
     const log = this.#log;
     const clock = this.#clock;
@@ -198,9 +205,23 @@ export class Relay {
       limits,
       courier: this.#courier,
     });
-    const front = await openFront({ ground, supervisor, mail, tls, dkim, iroh, turn, limits });
-    await ground.care.start((user) => mail.imap.sessions.has(user));
+    const admin = new Admin(ground);
+    this.#admin = admin;
+    const operations = this.#operations(ground, mail, metrics);
+    const front = await openFront({
+      ground,
+      supervisor,
+      mail,
+      tls,
+      dkim,
+      iroh,
+      turn,
+      limits,
+      admin,
+      operations,
+    });
     supervisor.onStop(() => ground.care.stop());
+    await ground.care.start((user) => mail.imap.sessions.has(user));
     supervisor.onReload(() => ground.care.reconfigure());
     supervisor.onStop(() => metrics.stop());
     await metrics.start({
@@ -209,18 +230,22 @@ export class Relay {
       turn: () => turn.totals(),
     });
     supervisor.onReload((next) => metrics.reconfigure(next));
-    this.#openControl(ground, mail, front, metrics);
+    // Operators come in when all else works, and are shown out first.
+    const control = new ControlServer(this.#config.stateDir, operations, log);
+    control.start();
+    supervisor.onStop(() => control.stop());
     return front;
   }
 
-  /** Operators come in when all else works, and are shown out first. */
-  #openControl(ground: Ground, mail: Mail, front: Front, metrics: Metrics): void {
+  /** What operators can do; the front is there before anybody can ask. */
+  #operations(ground: Ground, mail: Mail, metrics: Metrics): Operations {
     const live: LiveRelay = {
       startedAtMs: this.#startedAtMs,
       figures: metrics.figures,
-      addresses: () => ({ ...front.addresses(), metrics: metrics.bound() }),
+      addresses: () => ({ ...this.#front?.addresses(), metrics: metrics.bound() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
+      loginLink: () => this.loginLink(),
       sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
       delivered: (users) => mail.pusher.delivered(users, null),
       queue: {
@@ -228,15 +253,12 @@ export class Relay {
         drop: (selection) => mail.queue.queue.drop(selection),
       },
     };
-    const operations = new Operations({
+    return new Operations({
       ...ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,
     });
-    const control = new ControlServer(this.#config.stateDir, operations, this.#log);
-    control.start();
-    this.#supervisor.onStop(() => control.stop());
   }
 
   #openDkim(): DkimKeys {

@@ -43,9 +43,14 @@ export const admin = z.strictObject({
   path: path("/api/admin", "Where the admin API answers. A setting made at run time wins."),
   web: z
     .boolean()
-    .default(false)
+    .default(true)
     .meta({ description: "Whether the admin panel is served. A setting made at run time wins." }),
   web_path: path("/admin", "Where the admin panel is served. A setting made at run time wins."),
+  origins: z
+    .array(z.string().regex(ORIGIN, "`*`, or an origin such as https://panel.example"))
+    .max(64)
+    .default([])
+    .meta({ description: "Origins of panels that are served elsewhere, and may use the admin API." }),
 });
 
 export const webmail = z.strictObject({
