@@ -191,6 +191,13 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
     else if (this.#stage === "open") this.#call("shutdown");
   }
 
+  /** The listener stops, and a peer that has all of our words and keeps its side open need not be waited for. */
+  leaveLingering(): void {
+    if (this.#stage !== "lingering") return;
+    this.#finish();
+    this.#socket.end();
+  }
+
   /** A socket event counts only for the layer that is on top: the plain one still sees TLS's ciphertext. */
   speaksFor(layer: "plain" | "tls"): boolean {
     return this.#stage !== "closed" && this.#upgraded === (layer === "tls");

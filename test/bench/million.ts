@@ -72,11 +72,11 @@ async function probe(relay: Relay) {
     /** Sends as long as `work` lasts. */
     async during(work: (sent: () => number) => Promise<void>): Promise<void> {
       times = [];
-      let over = false;
+      const state = { isOver: false };
       const working = work(() => times.length).finally(() => {
-        over = true;
+        state.isOver = true;
       });
-      while (!over) {
+      while (!state.isOver) {
         const mail = joinMail({ from, messageId: `million-${number++}@localhost` }, body);
         const startedAt = performance.now();
         const reply = await smtp.send({ from, to: [to] }, mail);

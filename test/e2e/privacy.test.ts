@@ -106,6 +106,9 @@ async function live(relay: Relay): Promise<void> {
   ];
   const imap = await ImapClient.open({ port: relay.ports.imaps, tls: true });
   await imap.login(to, PASSWORD);
+  // Answered late on purpose: the rest goes on meanwhile.
+  const wrong = await ImapClient.open({ port: relay.ports.imaps, tls: true });
+  const refused = wrong.login(to, WRONG);
   const smtp = await SmtpClient.open({ port: relay.ports.submissions, tls: true });
   await smtp.command("EHLO client.example");
   expect((await smtp.auth(from, PASSWORD)).code).toBe(235);
@@ -124,9 +127,6 @@ async function live(relay: Relay): Promise<void> {
   await imap.command(`X-${to} 198.51.100.23`);
   imap.close();
   smtp.link.close();
-  const wrong = await ImapClient.open({ port: relay.ports.imaps, tls: true });
-  await wrong.login(to, WRONG);
-  wrong.close();
   await fetch(`http://127.0.0.1:${relay.ports.http}/${from}?x=${to}`, {
     headers: { "x-forwarded-for": "198.51.100.23", referer: `mailto:${from}` },
   });
@@ -135,6 +135,8 @@ async function live(relay: Relay): Promise<void> {
     headers: { "x-mail-from": other, "x-mail-to": to },
     body: clear,
   });
+  expect((await refused).status).toBe("NO");
+  wrong.close();
 }
 
 function metricsAddress(relay: Relay): string {
