@@ -13,6 +13,7 @@ import type { Address } from "../core/address.ts";
 import { LocalChangeHub } from "../core/changes.ts";
 import { ManualClock } from "../core/clock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
+import { operatorOn } from "../operations/operations.test-help.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
 import type { MailStore } from "../storage/store.ts";
@@ -125,7 +126,36 @@ test("purge-seen and prune-unread-older delete what their names say", async () =
   expect(run?.figures.removedMessages).toBe(1);
 });
 
+test("nobody is taken for gone before this relay has watched for as long", async () => {
+  state.accounts.create(alice, { hash: "x", loggedIn: true });
+  clock.advance(100 * DAY_MS);
+  expect((await care.tasks.run("prune-dormant"))?.figures.removedAccounts).toBe(0);
+  await care.start(() => false);
+  clock.advance(1000);
+  const byHand = await care.tasks.run("prune-dormant", { retentionMs: 90 * DAY_MS, dryRun: true });
+  expect(byHand?.figures.removedAccounts).toBe(1);
+  expect((await care.tasks.run("prune-dormant"))?.figures.removedAccounts).toBe(0);
+  await care.stop();
+});
+
+test("operators run jobs and read what was counted", async () => {
+  await send(store, alice, 1000);
+  const parts = { config: config(), clock, db, state, store, tasks: care.tasks };
+  const caller = operatorOn(parts);
+  const run = await caller.call("tasks.run", { task: "retention", dryRun: true });
+  expect(run).toMatchObject({ task: "prune-old-messages", outcome: "done", messages: 1, removedMessages: 0 });
+  const { tasks } = await caller.call("tasks.list", {});
+  expect(tasks.find(({ name }) => name === "prune-old-messages")?.last?.messages).toBe(1);
+  expect(caller.call("tasks.run", { task: "nothing" })).rejects.toThrow("there is no such task");
+  expect(caller.call("metrics.figures", {})).rejects.toThrow("does not run");
+  expect(await caller.call("history.read", { range: "7d" })).toEqual({ stepSec: 1800, points: [] });
+  const storage = await caller.call("storage.figures", {});
+  expect(storage.databaseBytes).toBeGreaterThan(0);
+  expect(storage.mail).toBeNull();
+});
+
 test("accounts that nobody uses go with their mail, and their names are free again", async () => {
+  state.settings.set("__MAINTENANCE_SINCE__", "0");
   state.accounts.create(alice, { hash: "x", loggedIn: true });
   state.accounts.create(bob, { hash: "x", loggedIn: false });
   await send(store, alice, 100);

@@ -13,6 +13,9 @@ import { type MailRules, mailJobs } from "../tasks/mail-jobs.ts";
 import { Tasks } from "../tasks/scheduler.ts";
 import { tidyJobs } from "../tasks/tidy-jobs.ts";
 
+/** When the first relay started on this database, seconds since 1970. */
+const WATCHED_SINCE = "__MAINTENANCE_SINCE__";
+
 export interface CareParts {
   config: () => Config;
   state: HotState;
@@ -25,12 +28,15 @@ export interface CareParts {
 
 export class Care {
   readonly tasks: Tasks;
+  readonly #parts: Pick<CareParts, "state" | "clock">;
   #census: { counted: Census; atMs: number } | undefined;
 
   /** Has a connection now: the running relay knows. */
   isConnected: (user: Address) => boolean = () => false;
 
-  constructor({ config, state, db, store, accounts, clock, log }: CareParts) {
+  constructor(parts: CareParts) {
+    const { config, state, db, store, accounts, clock, log } = parts;
+    this.#parts = parts;
     const { keeper } = store;
     this.tasks = new Tasks({
       clock,
@@ -51,6 +57,7 @@ export class Care {
             return { unusedMs: unused_accounts, dormantMs: dormant_accounts, intervalMs: interval };
           },
           accounts: state.accounts,
+          watchedSinceSec: () => Number(state.settings.get(WATCHED_SINCE) ?? clock.nowMs() / 1000),
           isConnected: (user) => this.isConnected(user),
           // Those who hear of the removal take the mail too; waiting for it keeps the pace.
           remove: async (user) => {
@@ -76,6 +83,9 @@ export class Care {
 
   async start(isConnected: (user: Address) => boolean): Promise<void> {
     this.isConnected = isConnected;
+    const { settings } = this.#parts.state;
+    const nowSec = Math.floor(this.#parts.clock.nowMs() / 1000);
+    if (settings.get(WATCHED_SINCE) === undefined) settings.set(WATCHED_SINCE, String(nowSec));
     await this.tasks.start();
   }
 

@@ -60,7 +60,7 @@ export interface HistoryPoint {
   sample: Sample;
 }
 
-export const seriesNames: readonly Series[] = [
+const seriesNames: readonly Series[] = [
   ...(Object.keys(folds) as (keyof typeof folds)[]),
   ...trafficKinds.flatMap((kind): TrafficSeries[] => [`${kind}InBytes`, `${kind}OutBytes`]),
 ];

@@ -15,6 +15,11 @@ export interface AccountRules {
 export interface AccountJobParts {
   rules: () => AccountRules;
   accounts: { readonly size: number; entries(): IterableIterator<[Address, Account]> };
+  /**
+   * Since when logins are known here: what came from another server may bring old or no times, and nobody is to be taken
+   * for gone before this relay has watched as long as the rule says.
+   */
+  watchedSinceSec: () => number;
   /** Has a connection now: not left, whatever its last login says. */
   isConnected: (user: Address) => boolean;
   /** Removes the account with everything it has. */
@@ -62,10 +67,12 @@ async function prune(
   if (ageMs === 0) return { ...figures, findings: [`no age: give one, or set ${key}`] };
   figures.accounts = parts.accounts.size;
   const beforeSec = (parts.clock.nowMs() - ageMs) / 1000;
+  // An age that somebody gives by hand is meant.
+  const floorSec = context.retentionMs === undefined ? parts.watchedSinceSec() : 0;
   // Chosen first: the book must not change while it is walked.
   const doomed: [Address, Account][] = [];
   for (const [user, account] of parts.accounts.entries()) {
-    if (sinceSec(account) < beforeSec) doomed.push([user, account]);
+    if (Math.max(sinceSec(account), floorSec) < beforeSec) doomed.push([user, account]);
   }
   for (const [index, [user]] of doomed.entries()) {
     if (context.signal.aborted) break;
