@@ -123,14 +123,14 @@ class HttpGuest implements ConnectionHandler, WheelEntry {
     if (end > maxBytes || (end < 0 && this.#bytes > maxBytes)) {
       this.#answer("431 Request Header Fields Too Large");
     } else if (end >= 0) {
-      this.#route(parseHead(joined.subarray(0, end)), joined.subarray(end));
+      this.#route(parseHead(joined.subarray(0, end)), joined.subarray(end), bytes.length);
     } else {
       // One block, grown by hand: a head is at most 16 kB, however small its pieces.
       this.#chunks = [Uint8Array.from(joined)];
     }
   }
 
-  #route(parsed: ParsedHead | undefined, rest: Uint8Array): void {
+  #route(parsed: ParsedHead | undefined, rest: Uint8Array, lastBytes: number): void {
     this.#chunks = [];
     if (parsed === undefined) {
       this.#answer("400 Bad Request");
@@ -138,7 +138,7 @@ class HttpGuest implements ConnectionHandler, WheelEntry {
     }
     this.#wheel.remove(this);
     const raw = this.#options.rawRoutes?.find((route) => route.matches(parsed.head));
-    this.#countAs(raw?.kind, parsed.head.path);
+    this.#countAs(raw?.kind, parsed.head.path, lastBytes);
     if (raw !== undefined) {
       this.#inner = raw.accept(this.#connection, parsed.head, rest);
       return;
@@ -147,12 +147,16 @@ class HttpGuest implements ConnectionHandler, WheelEntry {
     this.#inner = new Splice(this.#connection, this.#options.http, this.#options.log, first);
   }
 
-  /** The head itself was counted before anybody knew what it was for. */
-  #countAs(kind: "iroh" | undefined, path: string): void {
+  /** @param lastBytes counted in this turn, before anybody knew what they were for; what came earlier stays there */
+  #countAs(kind: "iroh" | undefined, path: string, lastBytes: number): void {
     const { traffic, serverPaths } = this.#options;
     if (traffic === undefined) return;
     const known = kind ?? (serverPaths?.includes(path) === true ? "federation" : undefined);
-    if (known !== undefined) this.#connection.traffic = traffic[known];
+    if (known === undefined) return;
+    const { traffic: before } = this.#connection;
+    if (before !== undefined) before.inBytes -= lastBytes;
+    traffic[known].inBytes += lastBytes;
+    this.#connection.traffic = traffic[known];
   }
 
   #answer(status: string): void {

@@ -45,6 +45,11 @@ for (const { name, log } of cases) {
       await live(relay);
       const page = await (await fetch(`http://${metricsAddress(relay)}/metrics`)).text();
       expect(page).toContain('madmail_messages_accepted_total{via="submission"} 1');
+      for (const category of ["smtp", "imap", "http", "federation"]) {
+        expect(page).toMatch(
+          new RegExp(`madmail_traffic_bytes_total\\{category="${category}",direction="in"\\} [1-9]`),
+        );
+      }
       const where = ["--config", join(relay.dir, "madmail.toml"), "--state-dir", relay.stateDir, "--json"];
       const tasks = await runMadmail(["tasks", "run-all", "--yes", ...where]);
       expect(tasks.code).toBe(0);
@@ -128,6 +133,7 @@ async function live(relay: Relay): Promise<void> {
   imap.close();
   smtp.link.close();
   await fetch(`http://127.0.0.1:${relay.ports.http}/${from}?x=${to}`, {
+    keepalive: false,
     headers: { "x-forwarded-for": "198.51.100.23", referer: `mailto:${from}` },
   });
   await fetch(`http://127.0.0.1:${relay.ports.http}/mxdeliv`, {
