@@ -17,13 +17,19 @@ import type { IrohService } from "./iroh.ts";
 import { type BoundAddresses, type ConnectionFacts, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
 import { siteFacts, siteRegistration } from "./relay-facts.ts";
+import { openRest } from "./rest.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { TurnAddresses, TurnService } from "./turn.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[]; iroh: string[] };
+export type RelayAddresses = BoundAddresses &
+  TurnAddresses & {
+    shadowsocks: string[];
+    iroh: string[];
+    rest: string[];
+  };
 
 export interface FrontParts {
   ground: Ground;
@@ -98,12 +104,14 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());
   await turn.start();
+  const rest = openRest(ground, supervisor, parts.operations);
   return {
     facts,
     addresses: () => ({
       ...listeners.bound(),
       shadowsocks: shadowsocks.bound(),
       iroh: iroh.bound(),
+      rest,
       ...turn.bound(),
     }),
     connections: () => ({

@@ -13,7 +13,6 @@ import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { Tally } from "../metrics/tally.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
-import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
 import { Admin } from "./admin.ts";
@@ -23,7 +22,8 @@ import { createResolver } from "./federation.ts";
 import { type Front, openFront, type RelayAddresses } from "./front.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
-import { type Mail, openMail } from "./mail.ts";
+import { type LiveParts, liveRelay } from "./live.ts";
+import { openMail } from "./mail.ts";
 import { Metrics } from "./metrics.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -79,7 +79,6 @@ export class Relay {
   async start(): Promise<RelayAddresses & { metrics: string[] }> {
     try {
       const front = await this.#start();
-      this.#front = front;
       return { ...front.addresses(), metrics: this.#metrics?.bound() ?? [] };
     } catch (error) {
       await this.stop();
@@ -140,8 +139,7 @@ export class Relay {
 
   /** What the site tells; also the ports for account links. @throws {Error} before `start` */
   facts(): SiteFacts {
-    if (this.#front === undefined) throw new Error("the relay is not started");
-    return this.#front.facts();
+    return this.#opened().facts();
   }
 
   /**
@@ -207,7 +205,7 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations(ground, mail, metrics);
+    const operations = this.#operations({ ground, mail, turn, iroh, metrics });
     const front = await openFront({
       ground,
       supervisor,
@@ -220,6 +218,7 @@ export class Relay {
       admin,
       operations,
     });
+    this.#front = front;
     supervisor.onStop(() => ground.care.stop());
     await ground.care.start((user) => mail.imap.sessions.has(user));
     supervisor.onReload(() => ground.care.reconfigure());
@@ -237,24 +236,24 @@ export class Relay {
     return front;
   }
 
-  /** What operators can do; the front is there before anybody can ask. */
-  #operations(ground: Ground, mail: Mail, metrics: Metrics): Operations {
-    const live: LiveRelay = {
+  /** @throws {Error} before `start` */
+  #opened(): Front {
+    if (this.#front === undefined) throw new Error("the relay is not started");
+    return this.#front;
+  }
+
+  /** What operators can do. Nobody can ask before the front is open. */
+  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "metrics">): Operations {
+    const live = liveRelay({
+      ...parts,
+      front: () => this.#opened(),
       startedAtMs: this.#startedAtMs,
-      figures: metrics.figures,
-      addresses: () => ({ ...this.#front?.addresses(), metrics: metrics.bound() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
       loginLink: () => this.loginLink(),
-      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
-      delivered: (users) => mail.pusher.delivered(users, null),
-      queue: {
-        retry: (selection) => mail.queue.queue.retry(selection),
-        drop: (selection) => mail.queue.queue.drop(selection),
-      },
-    };
+    });
     return new Operations({
-      ...ground,
+      ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,

@@ -42,6 +42,7 @@ export interface Config {
   readonly push: Readonly<ConfigFile["push"]>;
   readonly site: Readonly<ConfigFile["site"]>;
   readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly rest: { readonly listen: readonly ListenAddress[] };
   readonly webmail: Readonly<ConfigFile["webmail"]>;
   readonly maintenance: Readonly<ConfigFile["maintenance"]>;
   readonly metrics: { readonly listen: readonly ListenAddress[] };
@@ -120,6 +121,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     push: file.push,
     site: file.site,
     admin: file.admin,
+    rest: { listen: file.rest.listen.map(parseEndpoint) },
     webmail: file.webmail,
     maintenance: file.maintenance,
     metrics: { listen: file.metrics.listen.map(parseEndpoint) },

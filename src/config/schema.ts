@@ -6,7 +6,7 @@ import { z } from "zod";
 import { log, maintenance, metrics } from "./schema-care.ts";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
-import { admin, site, webmail } from "./schema-web.ts";
+import { admin, rest, site, webmail } from "./schema-web.ts";
 
 const listen = z.strictObject({
   smtp: endpoints(["0.0.0.0:25", "[::]:25"], "Mail from other servers, with STARTTLS (RFC 5321)."),
@@ -123,6 +123,10 @@ const smtp = z.strictObject({
     description:
       "Whether port 25 takes mail only inside TLS (STARTTLS), as chatmail relays do; the others are told 530.",
   }),
+  allow_remote_recipients: z.boolean().default(false).meta({
+    description:
+      "Whether anybody may send mail to other servers through port 25, without login: an open relay, for closed networks only. A setting made at run time wins.",
+  }),
 });
 
 const imap = z.strictObject({
@@ -193,6 +197,7 @@ export const configSchema = z.strictObject({
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
   site: site.prefault({}).meta({ description: "The public site, and the account links it hands out." }),
   admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
+  rest: rest.prefault({}).meta({ description: "Provisioning by scripts over HTTP." }),
   webmail: webmail.prefault({}).meta({ description: "Mail in the browser; off by default." }),
   maintenance: maintenance.prefault({}).meta({ description: "What is deleted by itself, and when." }),
   metrics: metrics.prefault({}).meta({ description: "Figures for monitoring; off by default." }),
