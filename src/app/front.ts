@@ -4,6 +4,7 @@ import { Registration } from "../auth/registration.ts";
 import { createApp } from "../http/app.ts";
 import type { SiteFacts } from "../http/facts.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
+import { MXDELIV_PATH } from "../federation/wire.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { HttpBackend } from "../net/http-backend.ts";
 import { Introductions } from "../net/introductions.ts";
@@ -73,6 +74,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   await iroh.start({
     limits,
     http: backend,
+    traffic: ground.traffic,
     places: () => ({
       http: listeners.port("http"),
       https: listeners.port("https"),
@@ -84,6 +86,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     getTls: () => tls.current(),
     limits,
     introductions,
+    traffic: ground.traffic,
     log,
     clock,
   });
@@ -91,6 +94,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     config,
     introductions,
     hostOf: (port) => listeners.hostOf(port),
+    traffic: ground.traffic.shadowsocks,
     log,
     clock,
   });
@@ -164,25 +168,17 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
 
 /** Which engine answers on which kind of port. */
 function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend) {
-  const { config, clock, log } = ground;
+  const { config, clock, log, traffic } = ground;
   const { door, auth, imap } = mail;
   const smtp = { hostname: config().hostname, door, auth, log, clock, tlsAvailable: true };
   const submissions = smtpAccept({ ...smtp, mode: "submissions" });
-  const rawRoutes = iroh.routes;
+  const site = { http: backend, rawRoutes: iroh.routes, traffic, serverPaths: [MXDELIV_PATH], clock, log };
   return {
     smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => config().smtp.require_tls }),
     submission: smtpAccept({ ...smtp, mode: "submission" }),
     submissions,
     imap: imap.accept,
-    http: frontDoor({ http: backend, rawRoutes, clock, log }),
-    https: frontDoor({
-      http: backend,
-      imap: imap.accept,
-      submission: submissions,
-      rawRoutes,
-      turn: turn.accept,
-      clock,
-      log,
-    }),
+    http: frontDoor(site),
+    https: frontDoor({ ...site, imap: imap.accept, submission: submissions, turn: turn.accept }),
   };
 }

@@ -30,6 +30,7 @@ export function commands(globals: Globals): CommandDef {
       "html-export": async () => (await import("./html.ts")).htmlExportCommand(globals),
       "html-serve": async () => (await import("./html.ts")).htmlServeCommand(globals),
       "html-migrate": async () => (await import("./html.ts")).htmlMigrateCommand(globals),
+      tasks: async () => (await import("./tasks.ts")).tasksCommand(globals),
       completion: async () => (await import("./completion.ts")).completionCommand(() => root),
       manual: async () => (await import("./manual.ts")).manualCommand(() => root),
       restore: async () => (await import("./backup.ts")).restoreCommand(globals),

@@ -16,6 +16,7 @@ import {
   toggleKind,
   urlKind,
 } from "./setting-kinds.ts";
+import { careSettings } from "./setting-care.ts";
 import { placeSettings } from "./setting-places.ts";
 
 const onOff = toggleKind();
@@ -338,4 +339,11 @@ const web: Setting[] = [
 ];
 
 /** In the order of their application. */
-export const settingTable: readonly Setting[] = [...accounts, ...services, ...mail, ...web, ...placeSettings];
+export const settingTable: readonly Setting[] = [
+  ...accounts,
+  ...services,
+  ...mail,
+  ...web,
+  ...careSettings,
+  ...placeSettings,
+];

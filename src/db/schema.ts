@@ -157,3 +157,17 @@ export const contacts = sqliteTable("contacts", {
   /** Day on which it was made. */
   createdAt: integer("created_at").notNull(),
 });
+/** Samples for charts, a ring for each resolution: a slot is written over when its time comes round again. */
+export const historySamples = sqliteTable(
+  "history_samples",
+  {
+    /** 0 is the finest. */
+    tier: integer("tier").notNull(),
+    slot: integer("slot").notNull(),
+    /** Begin of the time that the sample is about. */
+    startedAt: integer("started_at").notNull(),
+    /** A JSON object of numbers. */
+    sample: text("sample").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tier, table.slot] })],
+);

@@ -56,6 +56,14 @@ export interface MailCounters {
   add(name: "sent_messages" | "outbound_messages" | "received_messages", count?: number): void;
 }
 
+export interface DoorObserver {
+  opened(via: Envelope["via"]): void;
+  /** From the last byte to the moment at which it is durable in its mailboxes and the queue, ms. */
+  accepted(ms: number): void;
+  /** The peer left in the middle. */
+  aborted(via: Envelope["via"]): void;
+}
+
 /** What the door needs of the queue. */
 export interface Outgoing {
   /** Whether one more message for that domain may come. */
@@ -72,6 +80,8 @@ export interface DoorParts {
   accounts: AccountLookup;
   counters: MailCounters;
   onDelivered?: DeliveryListener;
+  /** Hears of each message's way, for figures. */
+  observer?: DoorObserver;
   /** Asked about mail from outside only. */
   origin: OriginGate;
   log: Log;
@@ -139,6 +149,7 @@ export class Door implements MailDoor {
 
   open(envelope: Envelope): Intake {
     if (envelope.login !== null) this.#sendRate.count(envelope.login);
+    this.#parts.observer?.opened(envelope.via);
     const probe = envelope.via === "submission" ? unasked : this.#parts.origin.open();
     const reception = new Reception({
       observer: probe,
@@ -203,14 +214,20 @@ class DoorIntake implements Intake {
   }
 
   finish(): Promise<Verdict> {
+    const { observer, clock } = this.#parts;
+    const endedMs = clock.monotonicMs();
     this.#verdict ??= new Promise((resolve) => {
       this.#giveUp = resolve;
-      void this.#settle().then(resolve);
+      void this.#settle().then((verdict) => {
+        if (verdict.do === "accept") observer?.accepted(clock.monotonicMs() - endedMs);
+        resolve(verdict);
+      });
     });
     return this.#verdict;
   }
 
   abort(): void {
+    if (!this.#aborted) this.#parts.observer?.aborted(this.#envelope.via);
     this.#aborted = true;
     if (this.#delivering) return;
     this.#reception.discard();

@@ -9,6 +9,7 @@
 import type { PeerCertificate as NodeCertificate } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import { OutputQueue, type OutputOwner } from "./output.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** Input that nobody asked for yet; above it the socket is paused. */
 const UNREAD_PAUSE_BYTES = 64 * 1024;
@@ -40,6 +41,8 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly stop: AbortSignal;
   readonly clock: Clock;
+  /** Where bytes are counted. */
+  readonly traffic?: Traffic | undefined;
 }
 
 export type Dialled = { ok: true; socket: OutgoingSocket } | { ok: false; why: string };
@@ -111,6 +114,7 @@ export class OutgoingSocket implements OutputOwner {
   readonly address: string;
   readonly port: number;
   readonly #clock: Clock;
+  readonly #traffic: Traffic | undefined;
   readonly #wakers = new Set<() => void>();
   #socket: ClientSocket | undefined;
   #output: OutputQueue | undefined;
@@ -123,7 +127,8 @@ export class OutgoingSocket implements OutputOwner {
   #hasEnded = false;
   #failure: string | undefined;
 
-  private constructor(address: string, { port, clock }: DialOptions) {
+  private constructor(address: string, { port, clock, traffic }: DialOptions) {
+    this.#traffic = traffic;
     this.address = address;
     this.port = port;
     this.#clock = clock;
@@ -167,6 +172,7 @@ export class OutgoingSocket implements OutputOwner {
 
   /** Queues output; bytes are not copied. */
   write(bytes: Uint8Array): void {
+    if (this.#traffic !== undefined) this.#traffic.outBytes += bytes.length;
     this.#output?.write(bytes);
   }
 
@@ -265,6 +271,7 @@ export class OutgoingSocket implements OutputOwner {
   }
 
   onData(bytes: Uint8Array): void {
+    if (this.#traffic !== undefined) this.#traffic.inBytes += bytes.length;
     this.#chunks.push(bytes);
     this.#unreadBytes += bytes.length;
     if (this.#unreadBytes > UNREAD_PAUSE_BYTES && !this.#isPaused) {
