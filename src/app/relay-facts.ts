@@ -93,7 +93,11 @@ export function imapSettings({ imap, limits }: Config, push: boolean) {
   };
 }
 
-export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
+export function siteFacts(
+  config: Config,
+  listeners: Listeners,
+  tls: TlsMaterialStore,
+): Omit<SiteFacts, "quotaBytes"> {
   const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
   return {
     domain: config.domains[0],
@@ -107,7 +111,6 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
     },
     trusted: !tls.facts().selfSigned,
     messageMaxBytes: config.limits.message_size,
-    quotaBytes: config.accounts.default_quota,
   };
 }
 
