@@ -66,6 +66,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   const introductions = new Introductions();
   const facts = (): SiteFacts => ({
     ...siteFacts(config(), listeners, tls),
+    quotaBytes: ground.state.quotas.defaultBytes,
     proxyLink: config().shadowsocks.on_site ? shadowsocks.link() : undefined,
   });
   const backend = openSite(parts, facts);

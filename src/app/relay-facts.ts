@@ -90,7 +90,11 @@ export function siteDir(config: Config, settings: Settings): string | undefined 
   return wanted ?? config.site.www_dir;
 }
 
-export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
+export function siteFacts(
+  config: Config,
+  listeners: Listeners,
+  tls: TlsMaterialStore,
+): Omit<SiteFacts, "quotaBytes"> {
   const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
   return {
     domain: config.domains[0],
@@ -105,7 +109,6 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
     linkSecurity: { imap: config.site.imap_security, smtp: config.site.smtp_security },
     trusted: tls.facts().trusted,
     messageMaxBytes: config.limits.message_size,
-    quotaBytes: config.accounts.default_quota,
     language: config.site.language === "auto" ? undefined : config.site.language,
     sharing: config.site.contact_sharing,
     download: config.site.download && Bun.isStandaloneExecutable,
