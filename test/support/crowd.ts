@@ -32,9 +32,23 @@ export interface Member {
   manner: Manner;
 }
 
+/** One message as it came over the wire. */
+export interface Arrival {
+  via: "https" | "smtp";
+  /** Lines of the request's head, or commands in TLS, of which the last began the message. */
+  lines: readonly string[];
+  /** Address, "" for `<>`. */
+  sender: string;
+  recipients: readonly string[];
+  /** Latin-1, dots taken off. */
+  text: string;
+}
+
 interface Talk {
   member: Member;
   input: string;
+  lines: string[];
+  sender: string;
   recipients: string[];
   isInData: boolean;
 }
@@ -49,7 +63,7 @@ export class Crowd {
   /** `<Message-ID> recipient` → the lives in which it was taken. */
   readonly taken = new Map<string, number[]>();
   /** Called at each message that was taken. */
-  onTaken: () => void = () => {};
+  onTaken: (arrival: Arrival) => void = () => {};
   readonly #key: string;
   readonly #cert: string;
   readonly #listeners: Bun.TCPSocketListener<Talk>[] = [];
@@ -84,7 +98,7 @@ export class Crowd {
       const socket = { drain() {}, error() {}, ...handlers, ...(open === undefined ? {} : { open }) };
       this.#listeners.push(Bun.listen<Talk>({ hostname, port, socket }));
     };
-    const begin = (): Talk => ({ member, input: "", recipients: [], isInData: false });
+    const begin = () => talkWith(member, "");
     if (manner === "closed") return;
     if (manner === "silent") {
       for (const port of [https, smtp]) at(port, undefined, { data() {} });
@@ -113,7 +127,7 @@ export class Crowd {
     }
     socket.write("220 go\r\n");
     talk.input = "tls";
-    this.#secure(socket, { ...talk, input: "" }, (inner, reply) => this.#smtp(inner, reply));
+    this.#secure(socket, talkWith(talk.member, ""), (inner, reply) => this.#smtp(inner, reply));
   }
 
   #secure(
@@ -122,7 +136,7 @@ export class Crowd {
     onInput: (talk: Talk, reply: (text: string) => void) => void,
   ): void {
     const { member } = talk;
-    socket.data = { member, input: "tls", recipients: [], isInData: false };
+    socket.data = talkWith(member, "tls");
     socket.upgradeTLS<Talk>({
       data: talk,
       tls: { key: this.#key, cert: this.#cert },
@@ -141,11 +155,18 @@ export class Crowd {
     const head = talk.input.indexOf("\r\n\r\n");
     const length = Number(/^content-length: (\d+)/im.exec(talk.input.slice(0, head))?.[1] ?? 0);
     if (head < 0 || talk.input.length < head + 4 + length) return;
-    const recipients = [...talk.input.slice(0, head).matchAll(/^x-mail-to: (\S+)/gim)];
-    this.#take(
-      recipients.map((match) => match[1] ?? ""),
-      talk.input.slice(head + 4),
-    );
+    const lines = talk.input.slice(0, head).split("\r\n");
+    const field = (name: string) =>
+      lines
+        .filter((line) => line.toLowerCase().startsWith(`${name}: `))
+        .map((line) => line.slice(name.length + 2));
+    this.#take({
+      via: "https",
+      lines,
+      sender: field("x-mail-from").join(),
+      recipients: field("x-mail-to"),
+      text: talk.input.slice(head + 4),
+    });
     talk.input = "";
     reply("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\n250 OK");
   }
@@ -165,24 +186,36 @@ export class Crowd {
   #endOfData(talk: Talk, text: string): string | undefined {
     talk.isInData = false;
     if (talk.member.manner === "stuck") return undefined;
-    this.#take(talk.recipients.splice(0), text);
+    const { lines, sender, recipients } = talk;
+    this.#take({ via: "smtp", lines, sender, recipients, text: `${text.replace(/^\.\./gm, ".")}\r\n` });
+    // EHLO holds for the next one, too.
+    talk.lines = lines.slice(0, 1);
     return "250 2.0.0 taken";
   }
 
-  #take(recipients: readonly string[], text: string): void {
+  #take(arrival: Arrival): void {
+    const { text, recipients } = arrival;
     const id = /^message-id: *(<[^>]*>)/im.exec(text)?.[1] ?? "";
     for (const recipient of recipients) {
       const key = `${id} ${recipient}`;
       this.taken.set(key, [...(this.taken.get(key) ?? []), this.life]);
     }
-    this.onTaken();
+    this.onTaken(arrival);
   }
+}
+
+function talkWith(member: Member, input: string): Talk {
+  return { member, input, lines: [], sender: "", recipients: [], isInData: false };
 }
 
 function command(talk: Talk, line: string): string {
   const verb = line.slice(0, 4).toUpperCase();
+  talk.lines.push(line);
   if (verb === "EHLO") return "250-crowd\r\n250-PIPELINING\r\n250 8BITMIME";
-  if (verb === "MAIL") talk.recipients = [];
+  if (verb === "MAIL") {
+    talk.recipients = [];
+    talk.sender = /<([^>]*)>/.exec(line)?.[1] ?? "";
+  }
   if (verb === "RCPT") {
     if (talk.member.manner === "refusing") return "550 5.1.1 nobody of that name";
     talk.recipients.push(/<([^>]*)>/.exec(line)?.[1] ?? "");
