@@ -6,7 +6,7 @@ import { resolveConfig } from "../config/config.ts";
 import { configSchema } from "../config/schema.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { pack } from "../delivery/queue/pack.ts";
-import { address, domain, FakeCourier, refused } from "../delivery/queue/queue.test-help.ts";
+import { address, domain, FakeCourier, refused, sent } from "../delivery/queue/queue.test-help.ts";
 import type { Log } from "../log/events.ts";
 import { HotState } from "../state/hot-state.ts";
 import type { MaildirStore } from "../storage/maildir.ts";
@@ -128,7 +128,21 @@ test("the desk reads what waits without touching it", async () => {
   expect(mail.queue.status().messages).toBe(1);
 });
 
-test("mail from a server is counted", () => {
-  mail.outgoing.heardFrom(peer);
-  expect([...state.peers.entries()][0]?.[1].inboundDeliveries).toBe(1);
+test("mail from a server is counted, and brings what waits for it on its way only when it is proven", async () => {
+  courier.answers.set(peer, "silence");
+  await send("bob@peer.test");
+  await until(() => mail.queue.list(1)[0]?.tries === 1);
+  // Longer than a silent server is left alone for, shorter than the next try is away.
+  for (let i = 0; i < 3; i++) {
+    fixture.clock.advance(600_000);
+    await until(() => mail.queue.list(1)[0]?.tries === i + 2 && mail.queue.status().running === 0);
+  }
+  fixture.clock.advance(61_000);
+  const asked = courier.asked.length;
+  courier.answers.set(peer, sent);
+  mail.outgoing.heardFrom(peer, false);
+  expect(courier.asked).toHaveLength(asked);
+  mail.outgoing.heardFrom(peer, true);
+  await until(isEmpty);
+  expect([...state.peers.entries()][0]?.[1].inboundDeliveries).toBe(2);
 });
