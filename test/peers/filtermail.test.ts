@@ -54,13 +54,7 @@ async function startRelay(domain: string): Promise<Relay> {
     domain,
     config: {
       dns: { servers: [dns.endpoint] },
-      federation: {
-        allow_private_addresses: true,
-        tls: "encrypted",
-        https_port: crowd.ports.https,
-        http_port: 1,
-        smtp_port: crowd.ports.smtp,
-      },
+      federation: crowd.federation,
       limits: { recipients: GROUP },
     },
   });

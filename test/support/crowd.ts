@@ -87,6 +87,18 @@ export class Crowd {
     return crowd;
   }
 
+  /** `[federation]` of a relay that is to reach them: their certificates are nobody's word. */
+  get federation(): Record<string, string | number | boolean> {
+    const { https, smtp } = this.ports;
+    return {
+      allow_private_addresses: true,
+      tls: "encrypted",
+      https_port: https,
+      http_port: 1,
+      smtp_port: smtp,
+    };
+  }
+
   stop(): void {
     for (const listener of this.#listeners) listener.stop(true);
   }

@@ -63,13 +63,7 @@ export async function torture(options: TortureOptions): Promise<TortureResult> {
     name: options.name,
     config: {
       dns: { servers: [dns.endpoint] },
-      federation: {
-        allow_private_addresses: true,
-        tls: "encrypted",
-        https_port: crowd.ports.https,
-        http_port: 1,
-        smtp_port: crowd.ports.smtp,
-      },
+      federation: crowd.federation,
       queue: { concurrency: options.concurrency },
       accounts: { default_quota: 0 },
       log: { level: "off" },
