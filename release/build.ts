@@ -1,8 +1,9 @@
-/** Builds dist/madmail: one executable with program, migrations and web assets inside. Needs no network. */
+/** Builds dist/madmail: one executable with program, migrations and panel inside. Needs no network. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { $ } from "bun";
 import packageJson from "../package.json";
+import { buildPanel } from "./panel.ts";
 
 const root = join(import.meta.dir, "..");
 const outfile = join(root, "dist", process.platform === "win32" ? "madmail.exe" : "madmail");
@@ -21,6 +22,7 @@ const defines = [
 ];
 
 mkdirSync(join(root, "dist"), { recursive: true });
+await buildPanel();
 rmSync(outfile, { force: true });
 const built = Bun.spawnSync(
   [
@@ -31,6 +33,8 @@ const built = Bun.spawnSync(
     ...defines,
     "--asset",
     "drizzle",
+    "--asset",
+    "dist/panel",
     "src/main.ts",
     "--outfile",
     outfile,

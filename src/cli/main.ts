@@ -4,9 +4,11 @@ import { ConfigError } from "../config/config.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
 import { CommandError, reportFault } from "./output.ts";
+import { globalOptions, resolved } from "./tree.ts";
 
-function commands(globals: Globals): CommandDef {
-  return defineCommand({
+/** Every command; loaded when it is asked for. */
+export function commands(globals: Globals): CommandDef {
+  const root: CommandDef = defineCommand({
     meta: {
       name: "madmail",
       version,
@@ -19,18 +21,21 @@ function commands(globals: Globals): CommandDef {
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
+      reload: async () => (await import("./reload.ts")).reloadCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      completion: async () => (await import("./completion.ts")).completionCommand(() => root),
+      manual: async () => (await import("./manual.ts")).manualCommand(() => root),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });
+  return root;
 }
 
-const GLOBAL_HELP = `
+const FLAGS_WIDTH = 26;
+const globalHelp = `
 GLOBAL OPTIONS (before or after the command)
 
-  --config FILE      Configuration; default: $MADMAIL_CONFIG, /etc/madmail/madmail.toml, ./data/madmail.toml
-  --state-dir DIR    Directory of all state; wins over the file
-  --json             One JSON object instead of text
+${globalOptions.map(({ flags, description }) => `  ${flags.join(", ").padEnd(FLAGS_WIDTH)}${description}`).join("\n")}
 `;
 
 /** Runs one command and sets the exit code: 0 done, 1 failed, 2 wrong configuration. */
@@ -41,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     json = globals.json;
     const root = commands(globals);
     if (rest.length === 0 || rest.includes("--help") || rest.includes("-h") || rest[0] === "help") {
-      process.stdout.write(`${plain(await usageOf(root, rest))}${GLOBAL_HELP}`);
+      process.stdout.write(`${plain(await usageOf(root, rest))}${globalHelp}`);
       return;
     }
     if (rest[0] === "--version" || rest[0] === "-V") rest[0] = "version";
@@ -73,8 +78,4 @@ async function usageOf(root: CommandDef, words: readonly string[]): Promise<stri
 /** Takes colours out where nobody sees them. */
 function plain(text: string, always = false): string {
   return process.stdout.isTTY && !always ? text : Bun.stripANSI(text);
-}
-
-async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
-  return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;
 }

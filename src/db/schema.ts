@@ -8,6 +8,8 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 export const NEVER_LOGGED_IN = 1;
 /** The row of `quotas` that holds the default of the whole server. */
 export const GLOBAL_QUOTA_USER = "__GLOBAL_DEFAULT__";
+/** `quotas.max_storage` of an account that may hold any amount, whatever the defaults are. */
+export const UNLIMITED_QUOTA = -1;
 
 /** Who may log in. `username` is the whole address, lower case. */
 export const passwords = sqliteTable("passwords", {
@@ -26,7 +28,7 @@ export const settings = sqliteTable("settings", {
 /** One row per account, and `__GLOBAL_DEFAULT__`. */
 export const quotas = sqliteTable("quotas", {
   username: text("username").primaryKey(),
-  /** Bytes; 0 takes the default. */
+  /** Bytes; 0 takes the domain's or the default, -1 is unlimited. */
   maxStorage: integer("max_storage").notNull().default(0),
   createdAt: integer("created_at").notNull().default(0),
   /** Day of the first login; 1 until then. */
@@ -127,4 +129,20 @@ export const exchangers = sqliteTable("exchangers", {
   lastPollAt: integer("last_poll_at").notNull().default(0),
   createdAt: integer("created_at").notNull().default(0),
   updatedAt: integer("updated_at").notNull().default(0),
+});
+
+/** What operators did: which operation, through which face, when. Neither who nor to whom. */
+export const auditEvents = sqliteTable("audit_events", {
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  at: integer("at").notNull(),
+  operation: text("operation").notNull(),
+  face: text("face").notNull(),
+  done: integer("done", { mode: "boolean" }).notNull(),
+});
+
+/** What a domain's accounts may hold each, where they have no quota of their own. */
+export const domainQuotas = sqliteTable("domain_quotas", {
+  domain: text("domain").primaryKey(),
+  /** Bytes; 0 is unlimited. */
+  maxStorage: integer("max_storage").notNull(),
 });

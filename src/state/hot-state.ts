@@ -8,7 +8,9 @@ import type { Address } from "../core/address.ts";
 import type { CancelTimer, Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { AccountRows } from "../db/accounts.ts";
+import { AuditRows } from "../db/audit.ts";
 import { BlockRows } from "../db/blocklist.ts";
+import { DomainQuotaRows } from "../db/domain-quotas.ts";
 import { OverrideRows } from "../db/endpoint-overrides.ts";
 import { ExchangerRows } from "../db/exchangers.ts";
 import { MessageStatRows } from "../db/message-stats.ts";
@@ -20,12 +22,14 @@ import { SettingRows } from "../db/settings.ts";
 import { TokenRows } from "../db/tokens.ts";
 import type { Log } from "../log/events.ts";
 import { AccountBook } from "./account-book.ts";
+import { AuditList } from "./audit-list.ts";
 import { Blocklist } from "./blocklist.ts";
 import { EndpointOverrides } from "./endpoint-overrides.ts";
 import { ExchangerBook } from "./exchanger-book.ts";
 import { FederationBook } from "./federation-book.ts";
 import { MessageCounters } from "./message-counters.ts";
 import { PeerTracker } from "./peer-tracker.ts";
+import { QuotaBook } from "./quota-book.ts";
 import { Settings } from "./settings.ts";
 import { TokenBook } from "./token-book.ts";
 
@@ -43,6 +47,7 @@ export interface HotStateOptions {
 export class HotState implements Service {
   readonly name = "state";
   readonly accounts: AccountBook;
+  readonly quotas: QuotaBook;
   readonly blocklist: Blocklist;
   readonly settings: Settings;
   readonly tokens: TokenBook;
@@ -51,6 +56,7 @@ export class HotState implements Service {
   readonly overrides: EndpointOverrides;
   readonly exchangers: ExchangerBook;
   readonly peers: PeerTracker;
+  readonly audit: AuditList;
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -60,7 +66,10 @@ export class HotState implements Service {
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
-    this.accounts = new AccountBook(new AccountRows(db), clock, () => config().accounts.default_quota);
+    const accountRows = new AccountRows(db);
+    const configuredQuota = () => config().accounts.default_quota;
+    this.quotas = new QuotaBook(new DomainQuotaRows(db), accountRows, configuredQuota);
+    this.accounts = new AccountBook(accountRows, clock, this.quotas);
     this.blocklist = new Blocklist(new BlockRows(db), clock);
     this.settings = new Settings(new SettingRows(db), config);
     this.tokens = new TokenBook(new TokenRows(db), clock);
@@ -75,6 +84,7 @@ export class HotState implements Service {
     this.overrides = new EndpointOverrides(new OverrideRows(db), clock);
     this.exchangers = new ExchangerBook(new ExchangerRows(db), clock);
     this.peers = new PeerTracker(new PeerStatRows(db), clock);
+    this.audit = new AuditList(new AuditRows(db), clock);
   }
 
   /** Fills everything from the database. @throws {DatabaseError} with a message for the operator */
@@ -91,6 +101,7 @@ export class HotState implements Service {
   hydrate(): void {
     this.#write();
     this.accounts.hydrate();
+    this.quotas.hydrate();
     this.blocklist.hydrate();
     this.hydrateFederation();
     this.tokens.hydrate(this.accounts);
