@@ -31,8 +31,11 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["python3-dkim", ["/usr/bin/python3", "-c", "import dkim"]],
   ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
   ["opendkim", ["opendkim", "-V"]],
+  ["lz4", ["lz4", "--version"]],
   ["pebble", ["sh", "-c", "command -v pebble"]],
   ["chromium", ["sh", "-c", "command -v chromium"]],
+  ["dovecot-lmtpd", ["test", "-x", "/usr/lib/dovecot/lmtp"]],
+  ["postfix", ["test", "-x", "/usr/lib/postfix/sbin/master"]],
 ];
 
 interface Stage {
@@ -228,7 +231,16 @@ async function installPackages(): Promise<void> {
     )
     .map(([name]) => name);
   if (missing.length === 0 || process.getuid?.() !== 0 || Bun.which("apt-get") === null) return;
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", ...missing];
+  // Postfix' package asks questions otherwise.
+  const install = [
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "install",
+    "-y",
+    "--no-install-recommends",
+    ...missing,
+  ];
   if ((await run(install)).code === 0) return;
   await run(["apt-get", "update"]);
   const { code } = await run(install);
