@@ -1,19 +1,19 @@
 /** Queue, storage, state and door's side of it together, over real files; only the courier is a stand-in. */
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { resolveConfig } from "../config/config.ts";
+import { type Config, resolveConfig } from "../config/config.ts";
 import { configSchema } from "../config/schema.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import { pack } from "../delivery/queue/pack.ts";
 import { address, domain, FakeCourier, refused } from "../delivery/queue/queue.test-help.ts";
 import type { Log } from "../log/events.ts";
+import type { LiveRelay } from "../operations/context.ts";
+import { operatorOn } from "../operations/operations.test-help.ts";
 import { HotState } from "../state/hot-state.ts";
 import type { MaildirStore } from "../storage/maildir.ts";
 import { MaildirFixture } from "../storage/maildir.test-help.ts";
 import { inboxOf, messageText, queuedIn, seal, textOf } from "../storage/store.test-help.ts";
-import { controlDirectory } from "./queue-control.ts";
-import { QueueDesk } from "./queue-desk.ts";
 import { MailQueue } from "./queue.ts";
 
 const alice = address("alice@relay.test");
@@ -26,11 +26,12 @@ let db: Db;
 let state: HotState;
 let courier: FakeCourier;
 let mail: MailQueue;
+let config: Config;
 
 beforeEach(async () => {
   fixture = await MaildirFixture.make();
   const log: Log = { emit: (event) => void fixture.events.push(event), counts: () => new Map() };
-  const config = resolveConfig(configSchema.parse({ domains: ["relay.test"], state_dir: fixture.directory }));
+  config = resolveConfig(configSchema.parse({ domains: ["relay.test"], state_dir: fixture.directory }));
   const { clock } = fixture;
   store = await fixture.open({ fsync: "never" });
   db = openDatabase(join(fixture.directory, "madmail.db"));
@@ -104,28 +105,35 @@ test("a rule that comes while a message waits sends it back", async () => {
   expect(await textOf(await inboxOf(store, alice), 1)).toContain("federation policy");
 });
 
-test("the command line's requests are done at once, and nonsense among them does no harm", async () => {
+test("an operator sees what waits, and takes it out", async () => {
   courier.answers.set(peer, "silence");
   const id = await send("bob@peer.test");
   await until(() => mail.queue.list(1)[0]?.tries === 1);
-  const control = controlDirectory(fixture.directory);
-  writeFileSync(join(control, "bad.json"), "{");
-  writeFileSync(join(control, "worse.json"), JSON.stringify({ do: "remove", what: "../../etc" }));
-  writeFileSync(join(control, "good.json"), JSON.stringify({ do: "remove", what: id }));
-  await until(() => existsSync(join(control, "good.done")));
-  expect(JSON.parse(readFileSync(join(control, "good.done"), "utf8"))).toEqual({ count: 1 });
+  const queue: LiveRelay["queue"] = {
+    retry: (selection) => mail.queue.retry(selection),
+    drop: (selection) => mail.queue.drop(selection),
+  };
+  const operator = operatorOn({ clock: fixture.clock, db, state, store, config, live: { queue } });
+  expect(await operator.call("queue.show", { id })).toMatchObject({
+    recipients: ["bob@peer.test"],
+    tries: 1,
+  });
+  expect(await operator.call("queue.remove", { what: "peer.test" })).toEqual({ count: 1 });
   expect(isEmpty()).toBe(true);
-  expect(await new QueueDesk(fixture.directory).entries()).toEqual([]);
-  await until(() => existsSync(join(control, "bad.done")) && existsSync(join(control, "worse.done")));
+  expect((await operator.call("queue.status", {})).messages).toBe(0);
 });
 
-test("the desk reads what waits without touching it", async () => {
+test("what waits on a stopped relay is steered too", async () => {
   courier.answers.set(peer, "silence");
-  await send("bob@peer.test");
+  const id = await send("bob@peer.test");
   await until(() => mail.queue.list(1)[0]?.tries === 1);
-  const [entry] = await new QueueDesk(fixture.directory).entries();
-  expect(entry?.letter).toMatchObject({ recipients: [address("bob@peer.test")], tries: 1 });
-  expect(mail.queue.status().messages).toBe(1);
+  await mail.stop();
+  const operator = operatorOn({ clock: fixture.clock, db, state, store, config });
+  expect(await operator.call("queue.retry", { what: "else.test" })).toEqual({ count: 0 });
+  expect(await operator.call("queue.retry", { what: "all" })).toEqual({ count: 1 });
+  expect((await operator.call("queue.show", { id })).nextAttemptMs).toBe(0);
+  expect(await operator.call("queue.remove", { what: id })).toEqual({ count: 1 });
+  expect(await queuedIn(store)).toEqual([]);
 });
 
 test("mail from a server is counted", () => {

@@ -1,4 +1,4 @@
-/** The way to other servers, put together: queue, rules, reports, counters, and the operator's hand on them. */
+/** The way to other servers, put together: queue, rules, reports, counters. */
 import type { Config } from "../config/config.ts";
 import { type Address, type Domain, domainOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
@@ -11,7 +11,6 @@ import type { Log } from "../log/events.ts";
 import { judgeOutbound } from "../policy/federation.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
-import { QueueControl } from "./queue-control.ts";
 
 export interface MailQueueParts {
   config: Config;
@@ -28,7 +27,6 @@ export class MailQueue {
   readonly queue: Queue;
   /** What the door talks to. */
   readonly outgoing: Outgoing;
-  readonly #control: QueueControl;
   readonly #state: HotState;
   #domains: ReadonlySet<Domain>;
 
@@ -56,24 +54,20 @@ export class MailQueue {
         this.queue.heardFrom(domain);
       },
     };
-    this.#control = new QueueControl(config.stateDir, this.queue, log);
   }
 
-  async start(): Promise<void> {
-    await this.queue.start();
-    this.#control.start();
+  start(): Promise<void> {
+    return this.queue.start();
   }
 
-  async stop(): Promise<void> {
-    this.#control.stop();
-    await this.queue.stop();
+  stop(): Promise<void> {
+    return this.queue.stop();
   }
 
   /** Takes new settings. */
   reconfigure(config: Config): void {
     this.#domains = new Set(config.domains);
     this.queue.reconfigure(queueSettings(config));
-    this.#control.look();
   }
 
   #isOurs(user: Address): boolean {

@@ -19,6 +19,7 @@ function commands(globals: Globals): CommandDef {
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
+      reload: async () => (await import("./reload.ts")).reloadCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },

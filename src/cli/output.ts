@@ -17,3 +17,15 @@ export function reportFault(json: boolean, message: string, exitCode = 1): void 
   process.stderr.write(json ? `${JSON.stringify({ ok: false, error: message })}\n` : `madmail: ${message}\n`);
   process.exitCode = exitCode;
 }
+
+/** A time as people and scripts read it: UTC, to the second. */
+export function time(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** @throws {CommandError} on what is not a whole number of at least `min` */
+export function wholeNumber(what: string, text: string, min: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= min) return value;
+  throw new CommandError(`${what}: expected a whole number of at least ${min}, found ${text}`);
+}

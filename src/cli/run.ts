@@ -2,15 +2,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type CommandDef, defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
-import { Relay, type RelayAddresses } from "../app/relay.ts";
+import type { RelayAddresses } from "../app/front.ts";
+import { Relay } from "../app/relay.ts";
 import { StartError } from "../app/relay-facts.ts";
-import { type Config, ConfigError } from "../config/config.ts";
+import { ConfigError } from "../config/config.ts";
 import { ensureLocalConfig } from "../config/local.ts";
 import { locateConfig } from "../config/locate.ts";
 import { readConfig } from "../config/read.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
-import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { createLog } from "../log/log.ts";
 import { ListenError } from "../net/listener.ts";
@@ -42,7 +42,8 @@ async function run(globals: Globals): Promise<void> {
   const { path, notices } = await configPath(globals);
   const config = readConfig(path, { stateDir: globals.stateDir });
   const log = createLog(config.log.level, (line) => process.stderr.write(`${line}\n`));
-  const relay = new Relay({ config, log, clock: systemClock });
+  const reread = () => readConfig(path, { stateDir: globals.stateDir });
+  const relay = new Relay({ config, reread, log, clock: systemClock });
   const bound = await started(relay);
   if (globals.json) {
     process.stdout.write(`${JSON.stringify({ ready: true, listeners: bound })}\n`);
@@ -50,7 +51,7 @@ async function run(globals: Globals): Promise<void> {
     for (const notice of notices) process.stdout.write(`${notice}\n`);
     process.stdout.write(welcome(relay, bound));
   }
-  await untilSignal(relay, log, () => readConfig(path, { stateDir: globals.stateDir }));
+  await untilSignal(relay, log);
 }
 
 async function configPath(globals: Globals): Promise<{ path: string; notices: string[] }> {
@@ -70,7 +71,7 @@ async function started(relay: Relay): Promise<RelayAddresses> {
 }
 
 /** Waits for the end: TERM and INT stop, HUP reads the configuration again. */
-function untilSignal(relay: Relay, log: Log, reread: () => Config): Promise<void> {
+function untilSignal(relay: Relay, log: Log): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const say = (text: string) => process.stderr.write(`madmail: ${text}\n`);
   const stop = async () => {
@@ -81,7 +82,7 @@ function untilSignal(relay: Relay, log: Log, reread: () => Config): Promise<void
   };
   const reload = async () => {
     try {
-      for (const notice of await relay.reload(reread())) say(notice);
+      for (const notice of await relay.reload()) say(notice);
       say("configuration read again");
     } catch (error) {
       if (!(error instanceof ConfigError)) log.emit({ kind: "internalFault", where: "reload", error });
@@ -110,8 +111,7 @@ function welcome(relay: Relay, bound: RelayAddresses): string {
 function accountLink(relay: Relay): string {
   const account = relay.inventAccount();
   if (account === undefined) return "";
-  const { host, ports, trusted } = relay.facts();
-  const link = dcloginLink({ ...account, host, ports, trusted });
+  const link = relay.accountLink(account);
   const qr = renderUnicodeCompact(link, { border: 2 });
   return `\nA new account, ready to use. Scan this with Delta Chat, or open the link:\n\n${qr}\n\n  ${link}\n\n`;
 }

@@ -128,3 +128,19 @@ export const exchangers = sqliteTable("exchangers", {
   createdAt: integer("created_at").notNull().default(0),
   updatedAt: integer("updated_at").notNull().default(0),
 });
+
+/** What operators did: which operation, through which face, when. Neither who nor to whom. */
+export const auditEvents = sqliteTable("audit_events", {
+  id: integer("id").primaryKey({ autoIncrement: true }),
+  at: integer("at").notNull(),
+  operation: text("operation").notNull(),
+  face: text("face").notNull(),
+  done: integer("done", { mode: "boolean" }).notNull(),
+});
+
+/** What a domain's accounts may hold each, where they have no quota of their own. */
+export const domainQuotas = sqliteTable("domain_quotas", {
+  domain: text("domain").primaryKey(),
+  /** Bytes; 0 is unlimited. */
+  maxStorage: integer("max_storage").notNull(),
+});

@@ -14,6 +14,8 @@ export type Event =
   | { kind: "loginSucceeded"; proto: Proto }
   | { kind: "loginFailed"; proto: Proto; why: string }
   | { kind: "accountCreated" }
+  /** An operator's action, by its name in src/operations. */
+  | { kind: "operation"; name: string; face: string; done: boolean }
   | { kind: "messageAccepted"; via: string; bytes: number; recipients: number }
   | { kind: "messageRefused"; via: string; why: Refusal }
   | { kind: "messageDropped"; via: string; why: Refusal }

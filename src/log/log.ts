@@ -25,6 +25,7 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   storageTrouble: "error",
   notice: "info",
   accountCreated: "info",
+  operation: "info",
   loginFailed: "info",
   messageAccepted: "info",
   messageRefused: "info",

@@ -8,6 +8,7 @@ import type { Address } from "../core/address.ts";
 import type { CancelTimer, Clock } from "../core/clock.ts";
 import type { Service } from "../core/service.ts";
 import { AccountRows } from "../db/accounts.ts";
+import { AuditRows } from "../db/audit.ts";
 import { BlockRows } from "../db/blocklist.ts";
 import { OverrideRows } from "../db/endpoint-overrides.ts";
 import { ExchangerRows } from "../db/exchangers.ts";
@@ -20,6 +21,7 @@ import { SettingRows } from "../db/settings.ts";
 import { TokenRows } from "../db/tokens.ts";
 import type { Log } from "../log/events.ts";
 import { AccountBook } from "./account-book.ts";
+import { AuditList } from "./audit-list.ts";
 import { Blocklist } from "./blocklist.ts";
 import { EndpointOverrides } from "./endpoint-overrides.ts";
 import { ExchangerBook } from "./exchanger-book.ts";
@@ -51,6 +53,7 @@ export class HotState implements Service {
   readonly overrides: EndpointOverrides;
   readonly exchangers: ExchangerBook;
   readonly peers: PeerTracker;
+  readonly audit: AuditList;
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -75,6 +78,7 @@ export class HotState implements Service {
     this.overrides = new EndpointOverrides(new OverrideRows(db), clock);
     this.exchangers = new ExchangerBook(new ExchangerRows(db), clock);
     this.peers = new PeerTracker(new PeerStatRows(db), clock);
+    this.audit = new AuditList(new AuditRows(db), clock);
   }
 
   /** Fills everything from the database. @throws {DatabaseError} with a message for the operator */

@@ -29,6 +29,11 @@ export class MessageCounters {
     return this.#totals.get(name) ?? 0;
   }
 
+  /** Names that another version counted are among them. */
+  entries(): IterableIterator<[string, number]> {
+    return this.#totals.entries();
+  }
+
   get hasUnsaved(): boolean {
     return this.#unsaved.size > 0;
   }

@@ -47,6 +47,7 @@ const courier: Courier = {
 
 const relay = new Relay({
   config,
+  reread: () => readConfig(globals.config ?? "", { stateDir: globals.stateDir }),
   log: createLog(config.log.level, (line) => process.stderr.write(`${line}\n`)),
   clock: systemClock,
   courier,
@@ -54,7 +55,4 @@ const relay = new Relay({
 const listeners = await relay.start();
 process.stdout.write(`${JSON.stringify({ ready: true, listeners })}\n`);
 process.on("SIGTERM", () => void relay.stop().then(() => process.exit(0)));
-process.on(
-  "SIGHUP",
-  () => void relay.reload(readConfig(globals.config ?? "", { stateDir: globals.stateDir })),
-);
+process.on("SIGHUP", () => void relay.reload());

@@ -1,0 +1,147 @@
+/** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
+import { Registration } from "../auth/registration.ts";
+import { createApp, type SiteFacts } from "../http/app.ts";
+import type { ConnectionLimits } from "../net/connection-limits.ts";
+import { frontDoor } from "../net/front-door.ts";
+import { HttpBackend } from "../net/http-backend.ts";
+import { Introductions } from "../net/introductions.ts";
+import { smtpAccept } from "../smtp/server.ts";
+import type { TlsMaterialStore } from "../tls/material.ts";
+import type { DkimKeys } from "./dkim-keys.ts";
+import { createInbound, inboundSettings } from "./federation.ts";
+import type { Ground } from "./ground.ts";
+import type { IrohService } from "./iroh.ts";
+import { type BoundAddresses, Listeners } from "./listeners.ts";
+import type { Mail } from "./mail.ts";
+import { siteFacts, siteRegistration } from "./relay-facts.ts";
+import { Shadowsocks } from "./shadowsocks.ts";
+import type { Supervisor } from "./supervisor.ts";
+import type { TurnAddresses, TurnService } from "./turn.ts";
+import { stsHost } from "./zone.ts";
+
+/** What listens where. */
+export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
+
+export interface FrontParts {
+  ground: Ground;
+  supervisor: Supervisor;
+  mail: Mail;
+  tls: TlsMaterialStore;
+  dkim: DkimKeys;
+  iroh: IrohService;
+  turn: TurnService;
+  limits: ConnectionLimits;
+}
+
+export interface Front {
+  /** What the site tells; also the ports for account links. */
+  facts(): SiteFacts;
+  addresses(): RelayAddresses;
+}
+
+/**
+ * Starts them; the supervisor stops and reconfigures them.
+ * @throws {ListenError | SecretError} with a message for the operator (as a rejection)
+ */
+export async function openFront(parts: FrontParts): Promise<Front> {
+  const { ground, supervisor, tls, iroh, turn, limits } = parts;
+  const { config, clock, log, state } = ground;
+  const introductions = new Introductions();
+  const facts = (): SiteFacts => ({
+    ...siteFacts(config(), listeners, tls),
+    proxyLink: config().shadowsocks.on_site ? shadowsocks.link() : undefined,
+  });
+  const backend = openSite(parts, facts);
+  await backend.start();
+  supervisor.onStop(() => backend.stop());
+  await iroh.start({
+    limits,
+    http: backend,
+    places: () => ({
+      http: listeners.port("http"),
+      https: listeners.port("https"),
+      trusted: !tls.facts().selfSigned,
+    }),
+  });
+  const listeners = new Listeners({
+    answering: answering(parts, backend),
+    getTls: () => tls.current(),
+    limits,
+    introductions,
+    log,
+    clock,
+  });
+  const shadowsocks = new Shadowsocks({
+    config,
+    settings: state.settings,
+    introductions,
+    hostOf: (port) => listeners.hostOf(port),
+    log,
+    clock,
+  });
+  // Begun before and stopped after the listeners, whose goodbyes go through the tunnels.
+  supervisor.onStop(() => shadowsocks.stop());
+  await shadowsocks.start();
+  supervisor.onReload(() => shadowsocks.reconfigure());
+  supervisor.onStop(() => listeners.stop());
+  await listeners.start(config().listen);
+  supervisor.onStop(() => turn.stop());
+  const turnAddresses = await turn.start();
+  return {
+    facts,
+    addresses: () => ({ ...listeners.bound(), shadowsocks: shadowsocks.bound(), ...turnAddresses }),
+  };
+}
+
+function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: () => SiteFacts): HttpBackend {
+  const { config, clock, log, state, slots } = ground;
+  const registration = new Registration({ state, config, log, slots });
+  const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
+  const inbound = createInbound({ config: config(), door: mail.door, peerAddress, clock, log });
+  supervisor.onReload((next) => inbound.reconfigure(inboundSettings(next)));
+  const app = createApp({
+    facts,
+    registration: siteRegistration(registration, state),
+    wellKnown: {
+      stsHost: () => stsHost(config().hostname, !tls.facts().selfSigned),
+      domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
+    },
+    peerAddress,
+    federation: (request) => inbound.answer(request),
+    clock,
+    log,
+  });
+  const backend = new HttpBackend({
+    fetch: (request) => app.fetch(request),
+    onError: (error) => {
+      log.emit({ kind: "internalFault", where: "http", error });
+      return new Response("Internal error\n", { status: 500 });
+    },
+  });
+  return backend;
+}
+
+/** Which engine answers on which kind of port. */
+function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend) {
+  const { config, clock, log } = ground;
+  const { door, auth, imap } = mail;
+  const smtp = { hostname: config().hostname, door, auth, log, clock, tlsAvailable: true };
+  const submissions = smtpAccept({ ...smtp, mode: "submissions" });
+  const rawRoutes = iroh.routes;
+  return {
+    smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => config().smtp.require_tls }),
+    submission: smtpAccept({ ...smtp, mode: "submission" }),
+    submissions,
+    imap: imap.accept,
+    http: frontDoor({ http: backend, rawRoutes, clock, log }),
+    https: frontDoor({
+      http: backend,
+      imap: imap.accept,
+      submission: submissions,
+      rawRoutes,
+      turn: turn.accept,
+      clock,
+      log,
+    }),
+  };
+}

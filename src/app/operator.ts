@@ -1,0 +1,49 @@
+/**
+ * How a command gets to the operations: through the control socket where a relay runs on the state directory, else on
+ * the state directory itself, which is then locked for the time of the command.
+ */
+import type { Config } from "../config/config.ts";
+import { systemClock } from "../core/clock.ts";
+import { DatabaseError } from "../db/open.ts";
+import { createLog } from "../log/log.ts";
+import { OperationError } from "../operations/operation.ts";
+import { type Caller, Operations } from "../operations/operations.ts";
+import { StorageError } from "../storage/store.ts";
+import { controlCaller } from "./control.ts";
+import { openGround } from "./ground.ts";
+import { StartError } from "./relay-facts.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/**
+ * Lets `work` call operations, and closes what was opened for it.
+ * @throws {OperationError} when neither a relay answers nor the state directory can be used (as a rejection)
+ */
+export async function withOperations<T>(config: Config, work: (caller: Caller) => Promise<T>): Promise<T> {
+  // Whatever a command makes in the state directory is for this user alone.
+  process.umask(0o077);
+  const log = createLog("error", (line) => process.stderr.write(`${line}\n`));
+  const supervisor = new Supervisor(log);
+  try {
+    const caller = await open(config, supervisor, log);
+    return await work(caller);
+  } finally {
+    await supervisor.stop();
+  }
+}
+
+async function open(
+  config: Config,
+  supervisor: Supervisor,
+  log: ReturnType<typeof createLog>,
+): Promise<Caller> {
+  try {
+    const ground = await openGround({ config: () => config, clock: systemClock, log, supervisor });
+    return new Operations({ ...ground, fileConfig: () => config, live: undefined }).as("cli");
+  } catch (error) {
+    if (error instanceof DatabaseError && error.fault === "busy") return controlCaller(config.stateDir);
+    if (error instanceof DatabaseError || error instanceof StorageError || error instanceof StartError) {
+      throw new OperationError("unavailable", error.message, { cause: error });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+/** Rows of `audit_events`: the last thousand changes that operators made. */
+import { desc, lte, sql } from "drizzle-orm";
+import type { Db } from "./open.ts";
+import { auditEvents } from "./schema.ts";
+
+/** Older ones are removed. */
+const KEPT = 1000;
+
+export interface AuditRow {
+  /** Seconds since 1970. */
+  atSec: number;
+  operation: string;
+  face: string;
+  /** False where it was refused or failed. */
+  done: boolean;
+}
+
+export class AuditRows {
+  readonly #db: Db;
+  #prepared: ReturnType<typeof prepare> | undefined;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Prepared at first use: constructors do no I/O. */
+  get #statements() {
+    this.#prepared ??= prepare(this.#db);
+    return this.#prepared;
+  }
+
+  add({ atSec, operation, face, done }: AuditRow): void {
+    const { id } = this.#statements.add.get({ at: atSec, operation, face, done });
+    this.#statements.trim.run({ last: id - KEPT });
+  }
+
+  /** Newest first. */
+  latest(limit: number): AuditRow[] {
+    return this.#statements.latest
+      .all({ limit })
+      .map(({ at, operation, face, done }) => ({ atSec: at, operation, face, done }));
+  }
+}
+
+function prepare(db: Db) {
+  return {
+    add: db
+      .insert(auditEvents)
+      .values({
+        at: sql.placeholder("at"),
+        operation: sql.placeholder("operation"),
+        face: sql.placeholder("face"),
+        done: sql.placeholder("done"),
+      })
+      .returning({ id: auditEvents.id })
+      .prepare(),
+    trim: db
+      .delete(auditEvents)
+      .where(lte(auditEvents.id, sql.placeholder("last")))
+      .prepare(),
+    latest: db
+      .select()
+      .from(auditEvents)
+      .orderBy(desc(auditEvents.id))
+      .limit(sql.placeholder("limit"))
+      .prepare(),
+  };
+}

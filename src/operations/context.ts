@@ -1,0 +1,45 @@
+/**
+ * What operations work on. The books and the mail store are there on a stopped relay too; `live` is what only a running
+ * one has, so that an operation says in its type what it does without it.
+ */
+import type { AccountOperations } from "../auth/account-operations.ts";
+import type { Config } from "../config/config.ts";
+import type { Address } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Db } from "../db/open.ts";
+import type { Selection } from "../delivery/queue/entry-index.ts";
+import type { Log } from "../log/events.ts";
+import type { HotState } from "../state/hot-state.ts";
+import type { MailStore } from "../storage/store.ts";
+
+export interface OperationContext {
+  /** The configuration in force: the file, and what settings say over it. */
+  readonly config: () => Config;
+  /** The configuration as the file has it. */
+  readonly fileConfig: () => Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly db: Db;
+  readonly state: HotState;
+  readonly store: MailStore;
+  readonly accounts: AccountOperations;
+  /** Undefined while the relay is stopped. */
+  readonly live: LiveRelay | undefined;
+}
+
+/** What only a running relay can tell or do. */
+export interface LiveRelay {
+  readonly startedAtMs: number;
+  /** `host:port` as bound, by service. */
+  addresses(): Record<string, string[]>;
+  /** Reads configuration file, settings and certificates again. @returns what could not be taken, for the operator */
+  reload(): Promise<string[]>;
+  /** Puts changed settings into effect, as far as they need no restart. @returns what could not be taken */
+  applySettings(): Promise<string[]>;
+  /** What a phone scans to use an account. */
+  accountLink(account: { address: Address; password: string }): string;
+  readonly queue: {
+    retry(selection: Selection): number;
+    drop(selection: Selection): number;
+  };
+}

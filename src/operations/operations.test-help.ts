@@ -1,0 +1,34 @@
+/** An operator for tests: operations on given books, with as much of a running relay as the test brings. */
+import { AccountOperations } from "../auth/account-operations.ts";
+import { HashSlots } from "../auth/hash-slots.ts";
+import { Revocations } from "../auth/revocations.ts";
+import type { Config } from "../config/config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Db } from "../db/open.ts";
+import type { Log } from "../log/events.ts";
+import type { HotState } from "../state/hot-state.ts";
+import type { MailStore } from "../storage/store.ts";
+import type { LiveRelay } from "./context.ts";
+import { type Caller, Operations } from "./operations.ts";
+
+export interface OperatorParts {
+  config: Config;
+  clock: Clock;
+  db: Db;
+  state: HotState;
+  store: MailStore;
+  live?: Partial<LiveRelay>;
+  revocations?: Revocations;
+  log?: Log;
+}
+
+const silent: Log = { emit: () => undefined, counts: () => new Map() };
+
+export function operatorOn(parts: OperatorParts): Caller {
+  const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
+  const config = () => parts.config;
+  const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
+  const context = { config, fileConfig: config, clock, log, db, state, store, accounts };
+  // A test brings what the operations that it calls ask for.
+  return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
+}

@@ -1,0 +1,63 @@
+/** The relay as a whole: what it is and does now, and taking a changed configuration. */
+import { z } from "zod";
+import { version } from "../core/version.ts";
+import { count, timeMs } from "./fields.ts";
+import { operation, OperationError } from "./operation.ts";
+
+const AUDIT_MAX = 1000;
+
+export const relayOperations = {
+  "relay.status": operation({
+    summary: "Whether it runs, where it listens, how many accounts and messages",
+    permission: "read",
+    input: z.strictObject({}),
+    output: z.strictObject({
+      version: z.string(),
+      running: z.boolean(),
+      startedAtMs: timeMs.nullable(),
+      hostname: z.string(),
+      domains: z.array(z.string()),
+      listeners: z.record(z.string(), z.array(z.string())),
+      accounts: count,
+      /** Since the database was made, by name of the counter. */
+      messages: z.record(z.string(), count),
+    }),
+    run({ config, state, live }) {
+      const { hostname, domains } = config();
+      return {
+        version,
+        running: live !== undefined,
+        startedAtMs: live?.startedAtMs ?? null,
+        hostname,
+        domains: [...domains],
+        listeners: live?.addresses() ?? {},
+        accounts: state.accounts.size,
+        messages: Object.fromEntries(state.counters.entries()),
+      };
+    },
+  }),
+
+  "relay.reload": operation({
+    summary: "Read configuration, settings, certificates and keys again",
+    permission: "change",
+    input: z.strictObject({}),
+    output: z.strictObject({ notices: z.array(z.string()) }),
+    async run({ live }) {
+      if (live === undefined)
+        throw new OperationError("notRunning", "the relay does not run: nothing to reload");
+      return { notices: await live.reload() };
+    },
+  }),
+
+  "audit.list": operation({
+    summary: "What operators changed, newest first: names of actions, never whom they were about",
+    permission: "read",
+    input: z.strictObject({ limit: z.int().min(1).max(AUDIT_MAX).default(100) }),
+    output: z.strictObject({
+      events: z.array(
+        z.strictObject({ atSec: z.int(), operation: z.string(), face: z.string(), done: z.boolean() }),
+      ),
+    }),
+    run: ({ state }, { limit }) => ({ events: state.audit.latest(limit) }),
+  }),
+};
