@@ -106,7 +106,11 @@ async function archive(release: Release, target: Target): Promise<string> {
     const bytes = readFileSync(executable);
     const started = isOwn ? startTimeMs(executable) : undefined;
     const base = `madmail-${version}-${target.name}`;
-    const text = (name: string) => ({ name: `${base}/${name}`, mode: 0o644, bytes: readFileSync(join(root, name)) });
+    const text = (name: string) => ({
+      name: `${base}/${name}`,
+      mode: 0o644,
+      bytes: readFileSync(join(root, name)),
+    });
     const packed = Bun.gzipSync(
       tar(
         [
@@ -125,7 +129,8 @@ async function archive(release: Release, target: Target): Promise<string> {
     console.log(
       `${base.padEnd(34)}${megabytes(bytes.length)}, packed ${megabytes(packed.length)}${start}; needs ${target.needs}`,
     );
-    if (bytes.length > EXECUTABLE_MAX_BYTES) throw new Error(`${base}: above ${megabytes(EXECUTABLE_MAX_BYTES)}`);
+    if (bytes.length > EXECUTABLE_MAX_BYTES)
+      throw new Error(`${base}: above ${megabytes(EXECUTABLE_MAX_BYTES)}`);
     if ((started ?? 0) > START_MAX_MS) console.log(`  slow: expected at most ${START_MAX_MS} ms`);
     return `${base}.tar.gz`;
   } finally {

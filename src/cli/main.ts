@@ -21,6 +21,8 @@ function commands(globals: Globals): CommandDef {
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       reload: async () => (await import("./reload.ts")).reloadCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      install: async () => (await import("./install.ts")).installCommand(globals),
+      uninstall: async () => (await import("./uninstall.ts")).uninstallCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });

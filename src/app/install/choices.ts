@@ -3,9 +3,7 @@ import { isIP } from "node:net";
 import { parseDomain } from "../../core/address.ts";
 import { InstallError } from "./machine.ts";
 
-export type TlsChoice =
-  | { mode: "self-signed" }
-  | { mode: "file"; cert: string; key: string };
+export type TlsChoice = { mode: "self-signed" } | { mode: "file"; cert: string; key: string };
 
 export interface Choices {
   /** `relay.example`, or `[192.0.2.1]` on a relay without a domain. */
@@ -29,7 +27,8 @@ export interface NameOptions {
 export function chosenDomain({ domain, ip }: NameOptions): string {
   if (domain !== undefined && ip !== undefined) throw new InstallError("choose --domain or --ip, not both");
   if (ip !== undefined) return ipDomain(ip);
-  if (domain === undefined) throw new InstallError("name the relay: --domain relay.example, or --ip 192.0.2.1");
+  if (domain === undefined)
+    throw new InstallError("name the relay: --domain relay.example, or --ip 192.0.2.1");
   if (isIP(domain.replace(/^\[|\]$/g, "")) !== 0) {
     throw new InstallError(`--domain: ${domain} is an IP address; use --ip for a relay without a domain`);
   }

@@ -3,12 +3,11 @@
  * that is there stays, and so does an edited unit.
  */
 import * as fs from "node:fs";
-import { configFromText } from "../../config/read.ts";
+import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { ensurePassword } from "../../shadowsocks/secret.ts";
 import { loadSecret } from "../../turn/credentials.ts";
 import { DkimKeys } from "../dkim-keys.ts";
-import { type Choices, configText } from "./choices.ts";
 import { give, linkTarget, linkWhole, writeWhole } from "./files.ts";
 import { at, InstallError, type Machine, mustRun, userIds } from "./machine.ts";
 import type { Places } from "./places.ts";
@@ -65,13 +64,17 @@ export function programSteps({ machine, places, program }: PlanParts): Step[] {
 }
 
 /** Everything: program, user, configuration, state, secrets, units. */
-export function installSteps(parts: PlanParts, choices: Choices, manage: { units: boolean; start: boolean }): Step[] {
+export function installSteps(
+  parts: PlanParts,
+  wanted: { config: Config; configText: string },
+  manage: { units: boolean; start: boolean },
+): Step[] {
   const { machine } = parts;
   return [
     ...programSteps(parts),
     userStep(parts),
-    ...configSteps(parts, choices),
-    ...stateSteps(parts),
+    ...configSteps(parts, wanted.configText),
+    ...stateSteps(parts, wanted.config),
     ...(manage.units ? unitSteps(parts) : []),
     ...(manage.units && machine.hasSystemd ? serviceSteps(parts, manage.start) : []),
   ];
@@ -98,9 +101,23 @@ function userStep({ machine, places }: PlanParts): Step {
       } else if (machine.has("adduser") && machine.root === "/") {
         // As BusyBox has it.
         if (!groupExists(machine, name)) await mustRun(machine, ["addgroup", "-S", name]);
-        await mustRun(machine, ["adduser", "-S", "-D", "-H", "-h", stateDir, "-s", noLogin, "-G", name, name]);
+        await mustRun(machine, [
+          "adduser",
+          "-S",
+          "-D",
+          "-H",
+          "-h",
+          stateDir,
+          "-s",
+          noLogin,
+          "-G",
+          name,
+          name,
+        ]);
       } else {
-        throw new InstallError(`there is neither useradd nor adduser: make a user and a group ${name} yourself`);
+        throw new InstallError(
+          `there is neither useradd nor adduser: make a user and a group ${name} yourself`,
+        );
       }
       if (userIds(machine, name) === undefined) throw new InstallError(`the user ${name} did not come to be`);
       return undefined;
@@ -110,10 +127,16 @@ function userStep({ machine, places }: PlanParts): Step {
 
 function groupExists(machine: Machine, name: string): boolean {
   const file = at(machine, "/etc/group");
-  return fs.existsSync(file) && fs.readFileSync(file, "utf8").split("\n").some((line) => line.startsWith(`${name}:`));
+  return (
+    fs.existsSync(file) &&
+    fs
+      .readFileSync(file, "utf8")
+      .split("\n")
+      .some((line) => line.startsWith(`${name}:`))
+  );
 }
 
-function configSteps({ machine, places }: PlanParts, choices: Choices): Step[] {
+function configSteps({ machine, places }: PlanParts, configText: string): Step[] {
   const file = at(machine, places.configFile);
   return [
     directoryStep(machine, places.configDir, PUBLIC_DIR, () => undefined),
@@ -123,7 +146,7 @@ function configSteps({ machine, places }: PlanParts, choices: Choices): Step[] {
       apply() {
         const ids = userIds(machine, places.name);
         const owner = ids === undefined || !machine.isRoot ? undefined : { uid: 0, gid: ids.gid };
-        writeWhole(file, configText(choices), { mode: CONFIG_MODE, owner });
+        writeWhole(file, configText, { mode: CONFIG_MODE, owner });
         return undefined;
       },
     },
@@ -131,41 +154,31 @@ function configSteps({ machine, places }: PlanParts, choices: Choices): Step[] {
 }
 
 /** State and what a relay makes once in its life. Made here, so that the DNS records can be shown at once. */
-function stateSteps({ machine, places, clock }: PlanParts): Step[] {
+function stateSteps({ machine, places, clock }: PlanParts, config: Config): Step[] {
   const stateDir = at(machine, places.stateDir);
   const inState = (name: string) => `${stateDir}/${name}`;
   const owner = () => (machine.isRoot ? userIds(machine, places.name) : undefined);
-  const secret = (what: string, file: string, make: () => void, isWanted: () => boolean): Step => ({
+  const secret = (what: string, file: string, make: () => void): Step => ({
     name: `${what} ${places.stateDir}/${file}`,
     // Ownership belongs to it: a file that root made and did not hand over would stop the relay.
-    isDone: () => !isWanted() || (fs.existsSync(inState(file)) && isOwned(inState(file), owner()?.uid)),
+    isDone: () => fs.existsSync(inState(file)) && isOwned(inState(file), owner()?.uid),
     apply() {
       make();
       give(inState(file), owner());
       return undefined;
     },
   });
-  const config = () => configFromText(fs.readFileSync(at(machine, places.configFile), "utf8"), places.configFile);
+  const { turn, shadowsocks } = config;
+  const { cipher: method } = shadowsocks;
+  const calls = secret("secret for calls", "turn-secret", () => void loadSecret(inState("turn-secret")));
+  const proxy = secret("Shadowsocks password", "shadowsocks.secret", () => {
+    ensurePassword(stateDir, { method });
+  });
   return [
     directoryStep(machine, places.stateDir, PRIVATE_DIR, owner),
-    secret(
-      "DKIM keys in",
-      "dkim/keys.json",
-      () => void DkimKeys.open(stateDir, clock),
-      () => true,
-    ),
-    secret(
-      "secret for calls",
-      "turn-secret",
-      () => void loadSecret(inState("turn-secret")),
-      () => config().turn.enabled && config().turn.secret === undefined,
-    ),
-    secret(
-      "Shadowsocks password",
-      "shadowsocks.secret",
-      () => void ensurePassword(stateDir, { method: config().shadowsocks.method }),
-      () => config().shadowsocks.enabled && config().shadowsocks.password === undefined,
-    ),
+    secret("DKIM keys in", "dkim/keys.json", () => void DkimKeys.open(stateDir, clock)),
+    ...(turn.enabled && turn.secret === undefined ? [calls] : []),
+    ...(shadowsocks.enabled && shadowsocks.password === undefined ? [proxy] : []),
   ];
 }
 
@@ -225,8 +238,10 @@ function serviceSteps({ machine, places }: PlanParts, start: boolean): Step[] {
   const reload: Step = {
     name: "systemd reads its units",
     isDone: async () =>
-      (await says(["systemctl", "show", "--property=NeedDaemonReload,LoadState", name])).split("\n").sort().join() ===
-      "LoadState=loaded,NeedDaemonReload=no",
+      (await says(["systemctl", "show", "--property=NeedDaemonReload,LoadState", name]))
+        .split("\n")
+        .sort()
+        .join() === "LoadState=loaded,NeedDaemonReload=no",
     apply: async () => void (await mustRun(machine, ["systemctl", "daemon-reload"])),
   };
   const enable: Step = {

@@ -69,7 +69,9 @@ export function describeTaken({ port, protocol, service, holder }: TakenPort): s
 function listening(protocol: "tcp" | "udp", proc: string): Map<number, string> {
   const found = new Map<number, string>();
   for (const table of [protocol, `${protocol}6`]) {
-    for (const line of readOr(join(proc, "net", table), "").split("\n").slice(1)) {
+    for (const line of readOr(join(proc, "net", table), "")
+      .split("\n")
+      .slice(1)) {
       // Columns: slot, local address, remote address, state, queues, timer, retransmits, user, timeout, inode.
       const columns = line.trim().split(/\s+/);
       const [, local = "", , state] = columns;

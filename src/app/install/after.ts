@@ -1,0 +1,60 @@
+/** What an operator wants to know once the relay is in place: records to publish, firewall, the first account. */
+import { existsSync } from "node:fs";
+import type { Config } from "../../config/config.ts";
+import { hostOf, parseAddress } from "../../core/address.ts";
+import type { Clock } from "../../core/clock.ts";
+import { generateName, generatePassword, systemRandom } from "../../auth/names.ts";
+import { dcloginLink } from "../../http/links.ts";
+import { DkimKeys } from "../dkim-keys.ts";
+import { createResolver } from "../federation.ts";
+import { checkZone, type RecordFinding, type ZoneFacts, type ZoneRecord, zoneRecords } from "../zone.ts";
+import { at, type Machine } from "./machine.ts";
+import type { Places } from "./places.ts";
+
+/** Records of a relay whose keys are made already; without keys where they are not. */
+export function recordsFor(machine: Machine, places: Places, config: Config, clock: Clock): ZoneRecord[] {
+  return zoneRecords(zoneOf(machine, places, config, clock));
+}
+
+/** What the DNS says of them now. */
+export async function recordFindings(
+  machine: Machine,
+  places: Places,
+  config: Config,
+  clock: Clock,
+): Promise<readonly RecordFinding[]> {
+  return (await checkZone(zoneOf(machine, places, config, clock), createResolver(config, clock))).records;
+}
+
+/**
+ * A link with credentials that become an account at the first login.
+ * @returns undefined where accounts are not made at login
+ */
+export function firstAccount(config: Config): string | undefined {
+  const { domains, accounts, listen, tls } = config;
+  if (!accounts.create_at_login || accounts.registration !== "open") return undefined;
+  const address = parseAddress(`${generateName(systemRandom, accounts)}@${domains[0]}`);
+  if (address === undefined) return undefined;
+  const port = (name: keyof typeof listen) => listen[name][0]?.port;
+  return dcloginLink({
+    address,
+    password: generatePassword(systemRandom, accounts),
+    host: hostOf(config.publicAddress ?? config.hostname),
+    ports: {
+      imaps: port("imaps"),
+      imap: port("imap"),
+      submissions: port("submissions"),
+      submission: port("submission"),
+      https: port("https"),
+    },
+    trusted: tls.mode !== "self-signed",
+  });
+}
+
+function zoneOf(machine: Machine, places: Places, config: Config, clock: Clock): ZoneFacts {
+  const stateDir = at(machine, places.stateDir);
+  // Looking must not make keys: a dry run changes nothing.
+  if (!existsSync(`${stateDir}/dkim/keys.json`)) return { config, keys: [], signing: () => [] };
+  const keys = DkimKeys.open(stateDir, clock);
+  return { config, keys: keys.all(), signing: (domain) => keys.signing(domain) };
+}
