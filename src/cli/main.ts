@@ -1,6 +1,8 @@
 /** The command line: global flags, one subcommand a file, loaded when it is asked for. */
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError } from "../config/config.ts";
+import { systemConfig } from "../config/locate.ts";
+import { programName } from "../config/program.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
 import { CommandError, reportFault } from "./output.ts";
@@ -8,7 +10,7 @@ import { CommandError, reportFault } from "./output.ts";
 function commands(globals: Globals): CommandDef {
   return defineCommand({
     meta: {
-      name: "madmail",
+      name: programName,
       version,
       description: "A chatmail relay: the mail server that Delta Chat users connect to",
     },
@@ -28,10 +30,10 @@ function commands(globals: Globals): CommandDef {
   });
 }
 
-const GLOBAL_HELP = `
+const globalHelp = `
 GLOBAL OPTIONS (before or after the command)
 
-  --config FILE      Configuration; default: $MADMAIL_CONFIG, /etc/madmail/madmail.toml, ./data/madmail.toml
+  --config FILE      Configuration; default: $MADMAIL_CONFIG, ${systemConfig()}, ./data/madmail.toml
   --state-dir DIR    Directory of all state; wins over the file
   --json             One JSON object instead of text
 `;
@@ -44,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     json = globals.json;
     const root = commands(globals);
     if (rest.length === 0 || rest.includes("--help") || rest.includes("-h") || rest[0] === "help") {
-      process.stdout.write(`${plain(await usageOf(root, rest))}${GLOBAL_HELP}`);
+      process.stdout.write(`${plain(await usageOf(root, rest))}${globalHelp}`);
       return;
     }
     if (rest[0] === "--version" || rest[0] === "-V") rest[0] = "version";
@@ -53,7 +55,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);
     if (error instanceof CommandError || error instanceof UsageError) return reportFault(json, error.message);
     if (error instanceof Error && error.name === "CLIError") {
-      return reportFault(json, `${plain(error.message, true)} (see \`madmail help\`)`);
+      return reportFault(json, `${plain(error.message, true)} (see \`${programName} help\`)`);
     }
     throw error;
   }
