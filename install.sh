@@ -75,7 +75,11 @@ main() {
     take_release
   fi
   "$binary" version >/dev/null || fail "$binary does not run on this machine; it needs $(needs)"
-  if [ $# -eq 0 ]; then
+  if [ -f "$binary.sig" ] && [ -x "$target" ] && "$target" version >/dev/null 2>&1; then
+    # What is installed checks what comes, and takes it back if it does not work.
+    "$target" upgrade "$binary" --name "$name" --root "${root:-/}"
+    [ $# -eq 0 ] || "$target" install --name "$name" --root "${root:-/}" "$@"
+  elif [ $# -eq 0 ]; then
     "$binary" install --binary-only --name "$name" --root "${root:-/}"
     say "Next: $target install    (asks what it needs; --dry-run shows what it would do)"
   else

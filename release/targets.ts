@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { $ } from "bun";
 import lock from "../package-lock.json";
+import { platformName } from "../src/app/upgrade/platform.ts";
 
 export interface Target {
   /** As it stands in file names: `linux-x64-musl`. */
@@ -41,10 +42,7 @@ function target(name: string, runtime: string, needs: string): Target {
 
 /** The target that this machine is. */
 export function ownTarget(): Target | undefined {
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  const isMusl = process.platform === "linux" && report?.header?.glibcVersionRuntime === undefined;
-  const platform = process.platform === "win32" ? "windows" : process.platform;
-  const name = `${platform}-${process.arch}${isMusl && existsSync("/etc/alpine-release") ? "-musl" : ""}`;
+  const name = platformName();
   return targets.find((each) => each.name === name);
 }
 

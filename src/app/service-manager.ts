@@ -34,7 +34,8 @@ export class ServiceManager {
   /** The relay answers; from now on it says in time that it is alive. */
   ready(): void {
     this.#send?.("READY=1");
-    if (this.#send !== undefined && this.#pingMs !== undefined && this.#cancel === undefined) this.#ping(this.#pingMs);
+    if (this.#send !== undefined && this.#pingMs !== undefined && this.#cancel === undefined)
+      this.#ping(this.#pingMs);
   }
 
   /** Followed by `ready`. */

@@ -10,15 +10,17 @@ import { InstallError, type Machine, thisMachine } from "../app/install/machine.
 import { placesOf } from "../app/install/places.ts";
 import { programSteps } from "../app/install/plan.ts";
 import { runSteps } from "../app/install/steps.ts";
+import { VersionTree } from "../app/install/tree.ts";
 import { serviceUnit } from "../app/install/unit.ts";
 import { type ZoneRecord, zoneLine } from "../app/zone.ts";
-import { isProgramName, programName } from "../config/program.ts";
 import { systemClock } from "../core/clock.ts";
 import { version } from "../core/version.ts";
 import { Questions } from "./ask.ts";
 import type { Globals } from "./globals.ts";
+import { nameOf, told } from "./installation.ts";
 import { CommandError, report } from "./output.ts";
 import { StepList } from "./step-list.ts";
+import { takeOver } from "./versions.ts";
 
 const args = {
   simple: { type: "boolean", alias: "s", description: "Ask nothing; needs --domain or --ip" },
@@ -53,27 +55,6 @@ export function installCommand(globals: Globals) {
   });
 }
 
-/** Faults of an installation are for the operator: no stack. */
-export async function told<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof InstallError) throw new CommandError(error.message, { cause: error });
-    const code = (error as NodeJS.ErrnoException).code;
-    if (error instanceof Error && /^(EACCES|EPERM|EROFS|ENOSPC|EDQUOT)$/.test(code ?? "")) {
-      throw new CommandError(`${error.message}; run it again once that is mended`, { cause: error });
-    }
-    throw error;
-  }
-}
-
-/** The name this is about, checked. @throws {CommandError} */
-export function nameOf(given: string | boolean | undefined): string {
-  if (given === undefined) return programName;
-  if (typeof given === "string" && isProgramName(given)) return given;
-  throw new CommandError(`--name: expected a-z, 0-9, - and _, beginning with a letter, found ${given}`);
-}
-
 async function install(globals: Globals, given: Args): Promise<void> {
   const text = (key: keyof Args) => (typeof given[key] === "string" ? given[key] : undefined);
   const machine = thisMachine(text("root") ?? "/");
@@ -87,6 +68,8 @@ async function install(globals: Globals, given: Args): Promise<void> {
   const list = new StepList(globals);
   if (given["binary-only"] === true) {
     const places = placesOf(name);
+    const current = new VersionTree(machine, places).current();
+    if (current !== undefined && !dryRun) return takeOver(globals, { name, root: machine.root }, program);
     await runSteps(programSteps({ machine, places, program, clock: systemClock }), list.options(dryRun));
     report(globals, "install", `${name} ${version} is at ${places.link}`, { version, steps: list.steps });
     return;

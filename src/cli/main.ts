@@ -25,6 +25,10 @@ function commands(globals: Globals): CommandDef {
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
       install: async () => (await import("./install.ts")).installCommand(globals),
       uninstall: async () => (await import("./uninstall.ts")).uninstallCommand(globals),
+      upgrade: async () => (await import("./versions.ts")).upgradeCommand(globals),
+      update: async () => (await import("./versions.ts")).upgradeCommand(globals),
+      versions: async () => (await import("./versions.ts")).versionsCommand(globals),
+      preflight: async () => (await import("./preflight.ts")).preflightCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });

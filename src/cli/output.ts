@@ -15,7 +15,9 @@ export function report(globals: Globals, command: string, text: string, data: un
 
 /** Prints a fault and sets the exit code. */
 export function reportFault(json: boolean, message: string, exitCode = 1): void {
-  process.stderr.write(json ? `${JSON.stringify({ ok: false, error: message })}\n` : `${programName}: ${message}\n`);
+  process.stderr.write(
+    json ? `${JSON.stringify({ ok: false, error: message })}\n` : `${programName}: ${message}\n`,
+  );
   process.exitCode = exitCode;
 }
 

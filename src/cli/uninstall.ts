@@ -6,7 +6,7 @@ import { type Places, placesOf } from "../app/install/places.ts";
 import { runSteps } from "../app/install/steps.ts";
 import { uninstallSteps } from "../app/install/uninstall.ts";
 import type { Globals } from "./globals.ts";
-import { nameOf, told } from "./install.ts";
+import { nameOf, told } from "./installation.ts";
 import { confirmed } from "./operate.ts";
 import { CommandError, report } from "./output.ts";
 import { StepList } from "./step-list.ts";

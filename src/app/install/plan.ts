@@ -44,12 +44,12 @@ export function programSteps({ machine, places, program }: PlanParts): Step[] {
     {
       name: `program ${version} in ${places.versions}`,
       isDone: async () => tree.has(await tree.nameFor(executable, version)),
-      apply: async () => void tree.place(executable, await tree.nameFor(executable, version)),
+      apply: async () => tree.place(executable, await tree.nameFor(executable, version)),
     },
     {
       name: `${places.current} -> ${version}`,
       isDone: async () => tree.current() === (await tree.nameFor(executable, version)),
-      apply: async () => void tree.use(await tree.nameFor(executable, version)),
+      apply: async () => tree.use(await tree.nameFor(executable, version)),
     },
     {
       name: `${places.link} -> ${target}`,
@@ -57,7 +57,6 @@ export function programSteps({ machine, places, program }: PlanParts): Step[] {
       apply() {
         fs.mkdirSync(at(machine, "/usr/local/bin"), { recursive: true, mode: PUBLIC_DIR });
         linkWhole(link, target);
-        return undefined;
       },
     },
   ];
@@ -120,7 +119,6 @@ function userStep({ machine, places }: PlanParts): Step {
         );
       }
       if (userIds(machine, name) === undefined) throw new InstallError(`the user ${name} did not come to be`);
-      return undefined;
     },
   };
 }
@@ -147,7 +145,6 @@ function configSteps({ machine, places }: PlanParts, configText: string): Step[]
         const ids = userIds(machine, places.name);
         const owner = ids === undefined || !machine.isRoot ? undefined : { uid: 0, gid: ids.gid };
         writeWhole(file, configText, { mode: CONFIG_MODE, owner });
-        return undefined;
       },
     },
   ];
@@ -165,18 +162,17 @@ function stateSteps({ machine, places, clock }: PlanParts, config: Config): Step
     apply() {
       make();
       give(inState(file), owner());
-      return undefined;
     },
   });
   const { turn, shadowsocks } = config;
   const { cipher: method } = shadowsocks;
-  const calls = secret("secret for calls", "turn-secret", () => void loadSecret(inState("turn-secret")));
+  const calls = secret("secret for calls", "turn-secret", () => loadSecret(inState("turn-secret")));
   const proxy = secret("Shadowsocks password", "shadowsocks.secret", () => {
     ensurePassword(stateDir, { method });
   });
   return [
     directoryStep(machine, places.stateDir, PRIVATE_DIR, owner),
-    secret("DKIM keys in", "dkim/keys.json", () => void DkimKeys.open(stateDir, clock)),
+    secret("DKIM keys in", "dkim/keys.json", () => DkimKeys.open(stateDir, clock)),
     ...(turn.enabled && turn.secret === undefined ? [calls] : []),
     ...(shadowsocks.enabled && shadowsocks.password === undefined ? [proxy] : []),
   ];
@@ -195,7 +191,6 @@ function directoryStep(
     apply() {
       if (!fs.existsSync(real)) fs.mkdirSync(real, { recursive: true, mode });
       give(real, owner());
-      return undefined;
     },
   };
 }
@@ -242,17 +237,17 @@ function serviceSteps({ machine, places }: PlanParts, start: boolean): Step[] {
         .split("\n")
         .sort()
         .join() === "LoadState=loaded,NeedDaemonReload=no",
-    apply: async () => void (await mustRun(machine, ["systemctl", "daemon-reload"])),
+    apply: () => mustRun(machine, ["systemctl", "daemon-reload"]),
   };
   const enable: Step = {
     name: `${name} starts with the machine`,
     isDone: async () => (await says(["systemctl", "is-enabled", name])) === "enabled",
-    apply: async () => void (await mustRun(machine, ["systemctl", "enable", name])),
+    apply: () => mustRun(machine, ["systemctl", "enable", name]),
   };
   const run: Step = {
     name: `${name} runs`,
     isDone: async () => (await says(["systemctl", "is-active", name])) === "active",
-    apply: async () => void (await mustRun(machine, ["systemctl", "start", name])),
+    apply: () => mustRun(machine, ["systemctl", "start", name]),
   };
   return [reload, enable, ...(start ? [run] : [])];
 }

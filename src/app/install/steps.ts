@@ -3,13 +3,16 @@
  * leaves the old state or the new one. Running the list again finishes what was interrupted.
  */
 
+/** What the operator should know of a step, if there is anything. */
+type Remark = string | void;
+
 export interface Step {
   /** What it makes, for the operator: `user madmail`. */
   name: string;
   /** Whether there is nothing to do. */
   isDone(): boolean | Promise<boolean>;
   /** Does it. @returns a remark for the operator, if there is one */
-  apply(): string | undefined | Promise<string | undefined>;
+  apply(): Remark | Promise<Remark>;
 }
 
 export type StepOutcome = "kept" | "would" | "did";
@@ -32,7 +35,7 @@ export async function runSteps(steps: readonly Step[], options: RunOptions): Pro
       options.onStep(step.name, "would", undefined);
     } else {
       const remark = await step.apply();
-      options.onStep(step.name, "did", remark);
+      options.onStep(step.name, "did", typeof remark === "string" ? remark : undefined);
     }
   }
 }

@@ -114,6 +114,12 @@ export class VersionTree {
     linkWhole(this.#at(this.#places.current), join("versions", version));
   }
 
+  /** Makes the version before the one in use again; what failed is no place to go back to. */
+  goBack(version: string): void {
+    if (!this.has(version)) throw new InstallError(`version ${version} is not installed any more`);
+    linkWhole(this.#at(this.#places.current), join("versions", version));
+  }
+
   /** Makes a version the one to go back to. */
   remember(version: string): void {
     if (this.previous() !== version) linkWhole(this.#at(this.#places.previous), join("versions", version));

@@ -10,7 +10,7 @@ export function uninstallSteps(machine: Machine, places: Places, purge: boolean)
   const reload: Step = {
     name: "systemd forgets the units",
     isDone: () => !machine.hasSystemd,
-    apply: async () => void (await mustRun(machine, ["systemctl", "daemon-reload"])),
+    apply: () => mustRun(machine, ["systemctl", "daemon-reload"]),
   };
   const data = purge
     ? [gone(machine, `${unit}.d`), gone(machine, configDir), gone(machine, stateDir), userGone(machine, name)]
@@ -38,7 +38,7 @@ function stopStep(machine: Machine, name: string): Step {
       const enabled = await machine.run(["systemctl", "is-enabled", name]);
       return active.output.trim() === "inactive" && enabled.output.trim() !== "enabled";
     },
-    apply: async () => void (await mustRun(machine, ["systemctl", "disable", "--now", name])),
+    apply: () => mustRun(machine, ["systemctl", "disable", "--now", name]),
   };
 }
 
@@ -49,7 +49,6 @@ function gone(machine: Machine, path: string): Step {
     isDone: () => fs.lstatSync(real, { throwIfNoEntry: false }) === undefined,
     apply() {
       fs.rmSync(real, { recursive: true, force: true });
-      return undefined;
     },
   };
 }
@@ -62,7 +61,6 @@ function userGone(machine: Machine, name: string): Step {
       const within = machine.root === "/" ? [] : ["--root", machine.root];
       if (machine.has("userdel")) await mustRun(machine, ["userdel", ...within, name]);
       else await mustRun(machine, ["deluser", name]);
-      return undefined;
     },
   };
 }
