@@ -13,7 +13,7 @@ import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { lockStateDirectory } from "../../db/lock.ts";
 import { DatabaseError } from "../../db/open.ts";
-import { at, InstallError, type Machine } from "../install/machine.ts";
+import { at, type CommandResult, InstallError, type Machine } from "../install/machine.ts";
 import type { Places } from "../install/places.ts";
 import type { RunOptions, Step } from "../install/steps.ts";
 import { runSteps } from "../install/steps.ts";
@@ -113,7 +113,8 @@ export class Upgrade {
     try {
       await runSteps(await this.steps(incoming), options);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      if (!(error instanceof InstallError) && !isOfTheSystem(error)) throw error;
+      const why = error.message;
       if (!this.isPending) throw new InstallError(`${why}\nNothing was changed.`, { cause: error });
       const back = await this.#rollBack();
       throw new InstallError(`${why}\n${back}`, { cause: error });
@@ -218,27 +219,34 @@ export class Upgrade {
 
   /** The version in use is asked to look at itself. @throws {InstallError} when it does not answer as it should */
   async #answers(): Promise<void> {
-    const { machine, places, wait } = this.#parts;
-    const current = this.tree.current();
-    if (current === undefined) throw new InstallError("there is no version in use");
-    const file = at(machine, places.configFile);
     for (let tries = 1; ; tries++) {
-      const command = [this.tree.executable(current), "preflight", "--live", "--config", file] as const;
-      const { code, output } = await machine.run(command);
+      const { code, output } = await this.#look();
       if (code === 0) return;
       if (tries >= LIVE_TRIES)
         throw new InstallError(`the new version runs but does not work:\n${output.trim()}`);
-      await wait(LIVE_RETRY_MS);
+      await this.#parts.wait(LIVE_RETRY_MS);
     }
   }
 
+  #look(): Promise<CommandResult> {
+    const { machine, places } = this.#parts;
+    const current = this.tree.current();
+    if (current === undefined) throw new InstallError("there is no version in use");
+    const file = at(machine, places.configFile);
+    return machine.run([this.tree.executable(current), "preflight", "--live", "--config", file]);
+  }
+
+  /** Whether the version in use runs, after starting it if the interruption came before that. */
   async #works(): Promise<boolean> {
+    if ((await this.#look()).code === 0) return true;
     try {
+      await this.#service.restart();
       await this.#service.becomesReady();
       await this.#answers();
       return true;
-    } catch {
-      return false;
+    } catch (error) {
+      if (error instanceof InstallError) return false;
+      throw error;
     }
   }
 
@@ -278,6 +286,11 @@ export class Upgrade {
   #at(path: string): string {
     return at(this.#parts.machine, path);
   }
+}
+
+/** A full disk and the like: a step that failed, not a mistake of this program. */
+function isOfTheSystem(error: unknown): error is Error {
+  return error instanceof Error && "code" in error && typeof error.code === "string";
 }
 
 /** What an executable says it is. It must be signed by then: this runs it. @throws {InstallError} */
