@@ -26,6 +26,7 @@ export class TestMachine implements Machine, Disposable {
   /** What the service runs now; undefined while it is down. */
   runs: string | undefined;
   failed = false;
+  enabled = false;
   /** Called when the service starts, with the executable; false is a crash. */
   onStart: (executable: string) => boolean = () => true;
   #pid = 100;
@@ -81,6 +82,9 @@ esac
     if (verb === "reset-failed") this.failed = false;
     if (verb === "restart" || (verb === "start" && this.runs === undefined)) this.#start(rest.at(-1) ?? "");
     const active = this.failed ? "failed" : this.runs === undefined ? "inactive" : "active";
+    if (verb === "enable" || verb === "disable") this.enabled = verb === "enable";
+    if (verb === "disable") this.runs = undefined;
+    if (verb === "is-enabled") return this.enabled ? "enabled" : "disabled";
     if (verb === "is-active") return active;
     if (verb !== "show") return "";
     return `ActiveState=${active}\nMainPID=${this.#pid}\nNRestarts=0\nLoadState=loaded\nNeedDaemonReload=no\n`;

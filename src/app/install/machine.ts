@@ -45,9 +45,9 @@ export function at({ root }: Pick<Machine, "root">, path: string): string {
 }
 
 /** Runs a command and complains when it fails. @throws {InstallError} with what it printed */
-export async function mustRun(machine: Machine, command: readonly [string, ...string[]]): Promise<string> {
+export async function mustRun(machine: Machine, command: readonly [string, ...string[]]): Promise<void> {
   const { code, output } = await machine.run(command);
-  if (code === 0) return output;
+  if (code === 0) return;
   throw new InstallError(`\`${command.join(" ")}\` failed with ${code}: ${output.trim()}`);
 }
 

@@ -232,11 +232,10 @@ function serviceSteps({ machine, places }: PlanParts, start: boolean): Step[] {
   const says = async (command: readonly [string, ...string[]]) => (await machine.run(command)).output.trim();
   const reload: Step = {
     name: "systemd reads its units",
-    isDone: async () =>
-      (await says(["systemctl", "show", "--property=NeedDaemonReload,LoadState", name]))
-        .split("\n")
-        .sort()
-        .join() === "LoadState=loaded,NeedDaemonReload=no",
+    async isDone() {
+      const shown = await says(["systemctl", "show", "--property=NeedDaemonReload,LoadState", name]);
+      return shown.includes("LoadState=loaded") && shown.includes("NeedDaemonReload=no");
+    },
     apply: () => mustRun(machine, ["systemctl", "daemon-reload"]),
   };
   const enable: Step = {
