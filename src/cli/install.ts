@@ -3,7 +3,15 @@ import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
 import { firstAccount, recordFindings, recordsFor } from "../app/install/after.ts";
-import { type Choices, chosenDomain, chosenHostname, type TlsChoice } from "../app/install/choices.ts";
+import {
+  canObtain,
+  type Choices,
+  chosenDomain,
+  chosenHostname,
+  chosenTls,
+  type TlsChoice,
+  type TlsOptions,
+} from "../app/install/choices.ts";
 import { firewallHints } from "../app/install/firewall.ts";
 import { apply, type Installation, obstacles, prepare, versionInUse } from "../app/install/install.ts";
 import { InstallError, type Machine, thisMachine } from "../app/install/machine.ts";
@@ -27,9 +35,13 @@ const args = {
   domain: { type: "string", description: "The relay's domain" },
   hostname: { type: "string", description: "Name that clients connect to, where it is not the domain" },
   ip: { type: "string", description: "IP address of a relay without a domain" },
-  tls: { type: "string", description: "Certificate: self-signed, or file with --cert and --key" },
+  tls: {
+    type: "string",
+    description: "Certificate: acme (Let's Encrypt), self-signed, or file with --cert and --key",
+  },
   cert: { type: "string", description: "PEM file with the certificate chain" },
   key: { type: "string", description: "PEM file with its private key" },
+  email: { type: "string", description: "Address that the certificate's authority may write to" },
   "no-turn": { type: "boolean", description: "Without calls" },
   shadowsocks: { type: "boolean", description: "With the Shadowsocks proxy" },
   "dry-run": { type: "boolean", description: "Show all that would be done, and do nothing" },
@@ -130,7 +142,7 @@ async function choose(given: Args, stateDir: string): Promise<Choices> {
     domain: chosenDomain(named),
     hostname: chosenHostname(named),
     stateDir,
-    tls: chosenTls(asText(given.tls), asText(given.cert), asText(given.key)),
+    tls: chosenTls(chosenDomain(named), tlsOptions(given)),
     turn: given["no-turn"] !== true,
     shadowsocks: given.shadowsocks === true,
   };
@@ -144,46 +156,51 @@ async function ask(given: Args, stateDir: string): Promise<Choices> {
     (answer) => chosenDomain(/^[[\d]|:/.test(answer) ? { ip: answer } : { domain: answer }),
   );
   const isNamed = !domain.startsWith("[");
-  const tls = isNamed
-    ? await questions.ask("Certificate: self-signed, or file", "self-signed", (answer) => chosenMode(answer))
-    : "self-signed";
-  const pem = (question: string) =>
-    questions.ask(question, undefined, (path) => {
-      if (existsSync(path)) return path;
-      throw new InstallError(`${path} is not there`);
-    });
+  const hostname = isNamed
+    ? await questions.ask("Name that clients connect to", domain, (name) =>
+        chosenHostname({ hostname: name }),
+      )
+    : undefined;
   return {
     domain,
-    hostname: isNamed
-      ? chosenHostname({
-          hostname: await questions.ask("Name that clients connect to", domain, (name) => name),
-        })
-      : undefined,
+    hostname,
     stateDir,
-    tls:
-      tls === "file"
-        ? {
-            mode: "file",
-            cert: await pem("File with the certificate chain"),
-            key: await pem("File with its key"),
-          }
-        : { mode: "self-signed" },
+    tls: await askTls(questions, domain, tlsOptions(given)),
     turn: given["no-turn"] !== true && (await questions.yes("Calls", true)),
     shadowsocks: await questions.yes("Shadowsocks proxy, for users whose network blocks mail", false),
   };
 }
 
-function chosenMode(mode: string): TlsChoice["mode"] {
-  if (mode === "self-signed" || mode === "file") return mode;
-  throw new InstallError(`--tls: expected self-signed or file, found ${mode}`);
+async function askTls(questions: Questions, domain: string, told: TlsOptions): Promise<TlsChoice> {
+  if (told.mode !== undefined || told.cert !== undefined) return chosenTls(domain, told);
+  const modes = [...(canObtain ? ["acme"] : []), "self-signed", "file"];
+  const fallback = domain.startsWith("[") ? "self-signed" : modes[0];
+  const mode = await questions.ask(`Certificate: ${modes.join(", ")}`, fallback, (answer) => {
+    if (modes.includes(answer)) return answer;
+    throw new InstallError(`one of ${modes.join(", ")}, please`);
+  });
+  const file = (question: string) =>
+    questions.ask(question, undefined, (path) => {
+      if (existsSync(path)) return path;
+      throw new InstallError(`${path} is not there`);
+    });
+  if (mode === "file") {
+    const cert = await file("File with the certificate chain");
+    return chosenTls(domain, { mode, cert, key: await file("File with its key") });
+  }
+  if (mode !== "acme") return chosenTls(domain, { mode });
+  return questions.ask("Address that the authority may write to, or - for none", "-", (answer) =>
+    chosenTls(domain, { mode, email: answer === "-" ? undefined : answer }),
+  );
 }
 
-function chosenTls(mode: string | undefined, cert: string | undefined, key: string | undefined): TlsChoice {
-  const wanted = chosenMode(mode ?? (cert === undefined ? "self-signed" : "file"));
-  if (wanted === "self-signed") return { mode: wanted };
-  if (cert === undefined || key === undefined) throw new InstallError("--tls file needs --cert and --key");
-  for (const path of [cert, key]) if (!existsSync(path)) throw new InstallError(`${path} is not there`);
-  return { mode: wanted, cert, key };
+function tlsOptions(given: Args): TlsOptions {
+  return {
+    mode: asText(given.tls),
+    cert: asText(given.cert),
+    key: asText(given.key),
+    email: asText(given.email),
+  };
 }
 
 function reportPlan(globals: Globals, installation: Installation, list: StepList): void {
@@ -222,11 +239,14 @@ async function reportDone(
   const wanted = records ?? recordsFor(machine, places, config, systemClock);
   const firewall = await firewallHints(machine, config);
   const link = firstAccount(config);
+  const pending = config.tls.mode === "acme" ? ", once the certificate has come" : "";
   const runs = did.units && did.start && machine.hasSystemd;
   const lines = [
     ...(wanted.length === 0 ? [] : ["\nPublish these DNS records:\n", ...recordLines(wanted)]),
     ...(firewall.length === 0 ? [] : ["", ...firewall.map((line, i) => (i === 0 ? line : `  ${line}`))]),
-    ...(link === undefined ? [] : ["\nThe first account. Scan this with Delta Chat, or open the link:\n"]),
+    ...(link === undefined
+      ? []
+      : [`\nThe first account${pending}. Scan this with Delta Chat, or open the link:\n`]),
     ...(link === undefined ? [] : [renderUnicodeCompact(link, { border: 2 }), `  ${link}`]),
     "",
     runs

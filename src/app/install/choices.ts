@@ -1,9 +1,18 @@
 /** What the operator chose, and the configuration file that follows from it. */
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
+import { resolve } from "node:path";
 import { parseDomain } from "../../core/address.ts";
+import { configSchema } from "../../config/schema.ts";
 import { InstallError } from "./machine.ts";
 
-export type TlsChoice = { mode: "self-signed" } | { mode: "file"; cert: string; key: string };
+export type TlsChoice =
+  | { mode: "self-signed" }
+  | { mode: "file"; cert: string; key: string }
+  | { mode: "acme"; email: string | undefined };
+
+/** Whether this program can obtain certificates. */
+export const canObtain = "acme" in configSchema.shape;
 
 export interface Choices {
   /** `relay.example`, or `[192.0.2.1]` on a relay without a domain. */
@@ -57,6 +66,39 @@ function ipDomain(ip: string): string {
   return domain;
 }
 
+/** What the command line may say about the certificate. */
+export interface TlsOptions {
+  mode?: string | undefined;
+  cert?: string | undefined;
+  key?: string | undefined;
+  email?: string | undefined;
+}
+
+/** Where the certificate comes from: as told, from the files named, or what suits the domain. @throws {InstallError} */
+export function chosenTls(domain: string, { mode, cert, key, email }: TlsOptions): TlsChoice {
+  const isNamed = !domain.startsWith("[");
+  const fallback = cert !== undefined ? "file" : isNamed && canObtain ? "acme" : "self-signed";
+  switch (mode ?? fallback) {
+    case "self-signed":
+      return { mode: "self-signed" };
+    case "acme":
+      if (!canObtain) throw new InstallError("--tls: this version can't obtain certificates");
+      if (email !== undefined && !/^[^@\s]+@[^@\s]+$/.test(email)) {
+        throw new InstallError(`--email: expected an address, found ${email}`);
+      }
+      return { mode: "acme", email };
+    case "file": {
+      if (cert === undefined || key === undefined)
+        throw new InstallError("--tls file needs --cert and --key");
+      const missing = [cert, key].find((path) => !existsSync(path));
+      if (missing !== undefined) throw new InstallError(`${missing} is not there`);
+      return { mode: "file", cert: resolve(cert), key: resolve(key) };
+    }
+    default:
+      throw new InstallError(`--tls: expected acme, self-signed or file, found ${mode}`);
+  }
+}
+
 /** The configuration file. What it does not say stays at its default. */
 export function configText(choices: Choices): string {
   const { domain, hostname, stateDir, tls, turn, shadowsocks } = choices;
@@ -69,7 +111,7 @@ domains = [${quoted(domain)}]
 
 [tls]
 mode = ${quoted(tls.mode)}
-${tls.mode === "file" ? `cert = ${quoted(tls.cert)}\nkey = ${quoted(tls.key)}\n` : ""}
+${tlsDetails(tls)}
 # Calls.
 [turn]
 enabled = ${turn}
@@ -78,4 +120,11 @@ enabled = ${turn}
 [shadowsocks]
 enabled = ${shadowsocks}
 `;
+}
+
+function tlsDetails(tls: TlsChoice): string {
+  if (tls.mode === "file") return `cert = ${JSON.stringify(tls.cert)}\nkey = ${JSON.stringify(tls.key)}\n`;
+  return tls.mode === "acme" && tls.email !== undefined
+    ? `\n[acme]\nemail = ${JSON.stringify(tls.email)}\n`
+    : "";
 }

@@ -56,7 +56,7 @@ export class VersionTree {
         version,
         bytes: fs.statSync(this.executable(version)).size,
         isCurrent: version === current,
-        isPrevious: version === previous,
+        isPrevious: version === previous && version !== current,
       }));
   }
 
@@ -110,7 +110,8 @@ export class VersionTree {
     const before = this.current();
     if (before === version) return;
     if (!this.has(version)) throw new InstallError(`version ${version} is not installed`);
-    if (before !== undefined) this.remember(before);
+    // The first version is its own way back: systemd wants the recovery unit's program to be there.
+    this.remember(before ?? version);
     linkWhole(this.#at(this.#places.current), join("versions", version));
   }
 
