@@ -31,6 +31,9 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["python3-dkim", ["/usr/bin/python3", "-c", "import dkim"]],
   ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
   ["opendkim", ["opendkim", "-V"]],
+  ["iproute2", ["ip", "-V"]],
+  ["systemd", ["systemd-analyze", "--version"]],
+  ["shellcheck", ["shellcheck", "--version"]],
 ];
 
 interface Stage {

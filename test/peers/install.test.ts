@@ -75,6 +75,13 @@ function outside(): void {
     60_000,
   );
 
+  test.skipIf(Bun.which("shellcheck") === null)("install.sh has nothing that shellcheck minds", () => {
+    const { exitCode, stdout } = Bun.spawnSync(["shellcheck", join(repository, "install.sh")], {
+      stdout: "pipe",
+    });
+    expect([exitCode, stdout.toString()]).toEqual([0, ""]);
+  });
+
   const why = absent ?? (isHere ? undefined : "the releases of this test are for linux-x64");
   test.skipIf(why !== undefined)(
     `install, upgrade and uninstall in a root of its own${why ? ` (${why})` : ""}`,

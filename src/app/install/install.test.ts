@@ -1,6 +1,7 @@
 /** The installation step by step: what it makes, what it leaves alone, and a kill between any two steps. */
 import { afterAll, describe, expect, test } from "bun:test";
 import {
+  chmodSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,7 +39,19 @@ const choices = (stateDir: string): Choices => ({
   shadowsocks: true,
 });
 
+/** RSA keys take their time: one for all machines, as one would find it after an older version. */
+const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey.export({
+  format: "pem",
+  type: "pkcs8",
+});
+
 function prepared(machine: TestMachine) {
+  const keys = join(machine.root, "var/lib/relay/dkim");
+  if (!existsSync(keys)) {
+    mkdirSync(keys, { recursive: true, mode: 0o700 });
+    chmodSync(join(keys, ".."), 0o700);
+    writeFileSync(join(keys, "default.private"), rsa, { mode: 0o600 });
+  }
   const program = { executable: machine.program("1.0.0"), version: "1.0.0" };
   const options = { machine, name: "relay", stateDir: undefined, program, clock: new ManualClock() };
   return prepare(options, choices);
@@ -80,6 +94,7 @@ describe("an installation", () => {
 
   test("says what it would do, and does none of it", async () => {
     using machine = new TestMachine();
+    await prepared(machine);
     const before = tree(machine.root);
     const outcomes = await install(machine, { dryRun: true });
     expect(outcomes.every((line) => line.startsWith("would") || line.startsWith("kept"))).toBe(true);

@@ -74,6 +74,7 @@ export function installSteps(
     userStep(parts),
     ...configSteps(parts, wanted.configText),
     ...stateSteps(parts, wanted.config),
+    ...certificateSteps(parts, wanted.config),
     ...(manage.units ? unitSteps(parts) : []),
     ...(manage.units && machine.hasSystemd ? serviceSteps(parts, manage.start) : []),
   ];
@@ -176,6 +177,22 @@ function stateSteps({ machine, places, clock }: PlanParts, config: Config): Step
     ...(turn.enabled && turn.secret === undefined ? [calls] : []),
     ...(shadowsocks.enabled && shadowsocks.password === undefined ? [proxy] : []),
   ];
+}
+
+/** Certificates of others often lie where only root may look; better told now than by a relay that does not start. */
+function certificateSteps({ machine, places }: PlanParts, { tls }: Config): Step[] {
+  const files = tls.mode === "file" ? [tls.cert, tls.key].filter((path) => path !== undefined) : [];
+  if (machine.root !== "/" || !machine.has("runuser")) return [];
+  return files.map((file) => ({
+    name: `user ${places.name} can read ${file}`,
+    isDone: async () =>
+      (await machine.run(["runuser", "-u", places.name, "--", "test", "-r", file])).code === 0,
+    apply() {
+      throw new InstallError(
+        `the user ${places.name} can't read ${file}: give it to the group ${places.name}, directories above it too, or copy it on each renewal; then run this again`,
+      );
+    },
+  }));
 }
 
 function directoryStep(
