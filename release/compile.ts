@@ -1,8 +1,9 @@
-/** One call of `bun build --compile`: program, migrations and web assets in one executable. Same input, same bytes. */
+/** One call of `bun build --compile`: program, migrations and panel in one executable. Same input, same bytes. */
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { $ } from "bun";
 import packageJson from "../package.json";
+import { buildPanel } from "./panel.ts";
 
 const root = join(import.meta.dir, "..");
 
@@ -40,8 +41,9 @@ export async function compile(options: CompileOptions): Promise<number> {
   const cross =
     target === undefined ? [] : [`--target=${target.name}`, `--compile-executable-path=${target.runtime}`];
   mkdirSync(dirname(outfile), { recursive: true });
+  await buildPanel();
   rmSync(outfile, { force: true });
-  const program = [...flags, ...sealed, ...defines, ...cross, "--asset", "drizzle"];
+  const program = [...flags, ...sealed, ...defines, ...cross, "--asset", "drizzle", "--asset", "dist/panel"];
   const built = Bun.spawnSync(
     [process.execPath, "build", ...program, options.entry ?? "src/main.ts", "--outfile", outfile],
     { cwd: root, stdout: "inherit", stderr: "inherit" },

@@ -1,12 +1,17 @@
 /** Prints the generated pages. `--check` writes nothing and fails when a page is stale. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { commands } from "../src/cli/main.ts";
+import { commandReference } from "../src/cli/manual.ts";
+import { commandTree } from "../src/cli/tree.ts";
 import { configReference, sampleConfig } from "../src/config/document.ts";
 import { differencesPage } from "../test/oracle/differences.ts";
 import { rfcMap } from "./rfc-map.ts";
 
 const root = join(import.meta.dir, "..");
-const pages: Record<string, () => string> = {
+const nowhere = { config: undefined, stateDir: undefined, json: false };
+const pages: Record<string, () => string | Promise<string>> = {
+  "docs/cli.md": async () => commandReference(await commandTree(commands(nowhere))),
   "docs/config.md": configReference,
   "docs/madmail.sample.toml": sampleConfig,
   "docs/dovecot-differences.md": differencesPage,
@@ -16,7 +21,7 @@ const pages: Record<string, () => string> = {
 const stale: string[] = [];
 for (const [path, render] of Object.entries(pages)) {
   const file = join(root, path);
-  const text = render();
+  const text = await render();
   if (existsSync(file) && readFileSync(file, "utf8") === text) continue;
   stale.push(path);
   if (!process.argv.includes("--check")) writeFileSync(file, text);

@@ -1,4 +1,5 @@
 /** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
+import type { Operations } from "../operations/operations.ts";
 import { Registration } from "../auth/registration.ts";
 import { createApp, type SiteFacts } from "../http/app.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
@@ -8,10 +9,11 @@ import { Introductions } from "../net/introductions.ts";
 import { smtpAccept } from "../smtp/server.ts";
 import type { TlsMaterialStore } from "../tls/material.ts";
 import type { DkimKeys } from "./dkim-keys.ts";
+import type { Admin } from "./admin.ts";
 import { createInbound, inboundSettings } from "./federation.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
-import { type BoundAddresses, Listeners } from "./listeners.ts";
+import { type BoundAddresses, type ConnectionFacts, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
 import { siteFacts, siteRegistration } from "./relay-facts.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
@@ -20,7 +22,7 @@ import type { TurnAddresses, TurnService } from "./turn.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[] };
+export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[]; iroh: string[] };
 
 export interface FrontParts {
   ground: Ground;
@@ -31,12 +33,17 @@ export interface FrontParts {
   iroh: IrohService;
   turn: TurnService;
   limits: ConnectionLimits;
+  admin: Admin;
+  operations: Operations;
 }
 
 export interface Front {
   /** What the site tells; also the ports for account links. */
   facts(): SiteFacts;
   addresses(): RelayAddresses;
+  /** Open now, by service. */
+  connections(): Record<string, ConnectionFacts>;
+  shadowsocks: Shadowsocks;
 }
 
 /**
@@ -45,7 +52,7 @@ export interface Front {
  */
 export async function openFront(parts: FrontParts): Promise<Front> {
   const { ground, supervisor, tls, iroh, turn, limits } = parts;
-  const { config, clock, log, state } = ground;
+  const { config, clock, log } = ground;
   const introductions = new Introductions();
   const facts = (): SiteFacts => ({
     ...siteFacts(config(), listeners, tls),
@@ -73,7 +80,6 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   });
   const shadowsocks = new Shadowsocks({
     config,
-    settings: state.settings,
     introductions,
     hostOf: (port) => listeners.hostOf(port),
     log,
@@ -82,18 +88,32 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   // Begun before and stopped after the listeners, whose goodbyes go through the tunnels.
   supervisor.onStop(() => shadowsocks.stop());
   await shadowsocks.start();
-  supervisor.onReload(() => shadowsocks.reconfigure());
+  supervisor.onReload((next) => shadowsocks.reconfigure(next));
   supervisor.onStop(() => listeners.stop());
   await listeners.start(config().listen);
+  supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());
-  const turnAddresses = await turn.start();
+  await turn.start();
   return {
     facts,
-    addresses: () => ({ ...listeners.bound(), shadowsocks: shadowsocks.bound(), ...turnAddresses }),
+    addresses: () => ({
+      ...listeners.bound(),
+      shadowsocks: shadowsocks.bound(),
+      iroh: iroh.bound(),
+      ...turn.bound(),
+    }),
+    connections: () => ({
+      ...listeners.connections(),
+      shadowsocks: shadowsocks.connections(),
+      iroh: iroh.connections(),
+      turn: turn.connections(),
+    }),
+    shadowsocks,
   };
 }
 
-function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: () => SiteFacts): HttpBackend {
+function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
+  const { ground, supervisor, mail, tls, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
   const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
@@ -111,8 +131,9 @@ function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: ()
     clock,
     log,
   });
+  admin.open(operations, peerAddress);
   const backend = new HttpBackend({
-    fetch: (request) => app.fetch(request),
+    fetch: (request) => admin.answer(request) ?? app.fetch(request),
     onError: (error) => {
       log.emit({ kind: "internalFault", where: "http", error });
       return new Response("Internal error\n", { status: 500 });

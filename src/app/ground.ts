@@ -7,7 +7,6 @@ import { AccountOperations } from "../auth/account-operations.ts";
 import { HashSlots } from "../auth/hash-slots.ts";
 import { Revocations } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
-import type { Address } from "../core/address.ts";
 import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeviceTokens } from "../db/device-tokens.ts";
@@ -73,16 +72,13 @@ export async function openGround({ config, clock, log, supervisor }: GroundParts
   // Mail of an account that is gone goes with it, and the stop waits for that.
   supervisor.onStop(() => Promise.all(removals).then(() => undefined));
   revocations.onRevoked((user, why) => {
+    if (why === "removed" || why === "retired") deviceTokens.removeAll(user);
     if (why !== "removed") return;
-    const removal: Promise<void> = forget(user, store, deviceTokens)
+    const removal: Promise<void> = store
+      .remove(user)
       .catch((error: unknown) => log.emit({ kind: "internalFault", where: "account removal", error }))
       .finally(() => removals.delete(removal));
     removals.add(removal);
   });
   return { config, clock, log, db, state, hub, store, slots, revocations, accounts, deviceTokens };
-}
-
-async function forget(user: Address, store: MaildirStore, tokens: DeviceTokens): Promise<void> {
-  tokens.removeAll(user);
-  await store.remove(user);
 }

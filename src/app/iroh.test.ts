@@ -17,22 +17,10 @@ function configOf(top: object, iroh: object = {}): Config {
   return resolveConfig(configSchema.parse({ domains: ["relay.example"], state_dir: ".", ...top, iroh }));
 }
 
-/** Settings as the database would hold them. */
-class FakeSettings {
-  readonly values = new Map<string, string>();
-  get(key: string): string | undefined {
-    return this.values.get(key);
-  }
-  flag(key: string): boolean | undefined {
-    const value = this.get(key);
-    return value === undefined ? undefined : value === "true";
-  }
-}
-
-async function start(config: Config, places: SitePlaces, settings = new FakeSettings()) {
+async function start(config: Config, places: SitePlaces) {
   const events: Event[] = [];
   const log: Log = { emit: (event) => events.push(event), counts: () => new Map() };
-  const service = new IrohService({ config, settings, clock: systemClock, log });
+  const service = new IrohService({ config, clock: systemClock, log });
   const limits = new ConnectionLimits({ total: 10, perAddress: 10 });
   const http = new HttpBackend<undefined>({ fetch: () => new Response("the site") });
   await http.start();
@@ -78,7 +66,7 @@ test.each<[string, object, object, SitePlaces, string | undefined]>([
 
 test("nothing is told before the start", () => {
   const log: Log = { emit() {}, counts: () => new Map() };
-  const parts = { config: configOf({}), settings: new FakeSettings(), clock: systemClock, log };
+  const parts = { config: configOf({}), clock: systemClock, log };
   expect(new IrohService(parts).url()).toBeUndefined();
 });
 
@@ -97,26 +85,26 @@ test("its own port serves the relay and nothing else, and is told where the site
   });
 });
 
-test("a reload turns it off and on, and says what needs a start", async () => {
-  const { service } = await start(configOf({}), { http: 80, https: 443, trusted: false });
-  expect(service.reconfigure(configOf({}, { enabled: false }))).toBeUndefined();
+test("a reload turns it off and on, and moves its own ports", async () => {
+  const top = { public_address: "127.0.0.1" };
+  const { service } = await start(configOf(top), { http: undefined, https: 443, trusted: false });
+  expect(await service.reconfigure(configOf(top, { enabled: false }))).toBeUndefined();
   expect(service.url()).toBeUndefined();
-  expect(service.reconfigure(configOf({}, { listen: ["127.0.0.1:0"] }))).toBe(
-    "iroh.listen changed: takes effect at the next start",
-  );
-  expect(service.url()).toBe("http://relay.example");
+  expect(await service.reconfigure(configOf(top, { listen: ["127.0.0.1:0"] }))).toBeUndefined();
+  const [bound = ""] = service.bound();
+  expect(service.url()).toBe(`http://${bound}`);
+  expect(await service.reconfigure(configOf(top))).toBeUndefined();
+  expect(service.bound()).toEqual([]);
 });
 
-test("settings made at run time win", async () => {
-  const settings = new FakeSettings();
-  const config = configOf({}, { enabled: false });
-  const { service } = await start(config, { http: 80, https: 443, trusted: false }, settings);
-  expect(service.url()).toBeUndefined();
-  settings.values.set("__IROH_ENABLED__", "true");
-  service.reconfigure(config);
-  expect(service.url()).toBe("http://relay.example");
-  settings.values.set("__IROH_RELAY_URL__", "https://elsewhere.example");
-  expect(service.url()).toBe("https://elsewhere.example");
-  settings.values.set("__IROH_RELAY_URL__", "no URL");
-  expect(service.url()).toBe("http://relay.example");
+test("a port that can't be had leaves the one it has", async () => {
+  const holder = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  cleanups.push(() => holder.stop(true));
+  const had = configOf({}, { listen: ["127.0.0.1:0"] });
+  const { service } = await start(had, { http: 80, https: 443, trusted: false });
+  const before = service.bound();
+  const kept = await service.reconfigure(configOf({}, { listen: [`127.0.0.1:${holder.port}`] }));
+  expect(kept?.notice).toStartWith(`iroh listens where it did: cannot listen on 127.0.0.1:${holder.port}`);
+  expect(kept?.config.iroh.listen).toEqual(had.iroh.listen);
+  expect(service.bound()).toEqual(before);
 });

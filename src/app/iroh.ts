@@ -1,6 +1,5 @@
 /** The iroh relay as part of this process: its settings, its own port where one is wanted, and its URL. */
-import type { Config } from "../config/config.ts";
-import { IROH_URL } from "../config/schema-services.ts";
+import type { Config, ListenAddress } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
@@ -9,9 +8,11 @@ import { IrohHost, type IrohSettings, type IrohStatus, lastWord } from "../iroh/
 import type { Log } from "../log/events.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { frontDoor, type RawRoute } from "../net/front-door.ts";
-import { type Listener, listen } from "../net/listener.ts";
+import { ListenerGroup } from "../net/listener-group.ts";
+import { addressText, lacksIpv6, ListenError, listen } from "../net/listener.ts";
 import type { SpliceTarget } from "../net/splice.ts";
-import { type Settings, settingKeys } from "../state/settings.ts";
+import { type ConnectionFacts, connectionFacts } from "./listeners.ts";
+import type { Kept } from "./supervisor.ts";
 
 const HTTP_PORT = 80;
 const HTTPS_PORT = 443;
@@ -32,7 +33,6 @@ export interface IrohSurroundings {
 
 export interface IrohServiceParts {
   readonly config: Config;
-  readonly settings: Pick<Settings, "get" | "flag">;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -40,18 +40,16 @@ export interface IrohServiceParts {
 export class IrohService {
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #settings: IrohServiceParts["settings"];
   readonly #host: IrohHost;
-  readonly #listeners: Listener[] = [];
+  readonly #own = new ListenerGroup();
   #config: Config;
-  #places: (() => SitePlaces) | undefined;
+  #surroundings: IrohSurroundings | undefined;
 
-  constructor({ config, settings, clock, log }: IrohServiceParts) {
+  constructor({ config, clock, log }: IrohServiceParts) {
     this.#config = config;
-    this.#settings = settings;
     this.#clock = clock;
     this.#log = log;
-    this.#host = new IrohHost(hostSettings(config, settings), clock, log);
+    this.#host = new IrohHost(hostSettings(config), clock, log);
   }
 
   /** For the front doors of 80 and 443. */
@@ -63,72 +61,99 @@ export class IrohService {
     return this.#host.status();
   }
 
+  /** Those on its own ports. */
+  connections(): ConnectionFacts {
+    return connectionFacts(this.#own.listeners);
+  }
+
+  /** Its own ports as bound. */
+  bound(): string[] {
+    return this.#own.listeners.map(addressText);
+  }
+
   /**
    * Opens the relay's own ports, if there are any.
    * @throws {ListenError} for the first address that can't be had (as a rejection)
    */
-  async start({ limits, http, places }: IrohSurroundings): Promise<void> {
-    this.#places = places;
-    const log = this.#log;
-    const clock = this.#clock;
-    const door = frontDoor({ http, rawRoutes: [...this.routes, nothingHere], clock, log });
-    for (const address of this.#config.iroh.listen) {
-      this.#listeners.push(await listen({ ...door, address, tls: "none", limits, log, clock }));
-    }
+  async start(surroundings: IrohSurroundings): Promise<void> {
+    this.#surroundings = surroundings;
+    await this.#listen(this.#config.iroh.listen);
   }
 
   /**
-   * After a change of configuration or settings; turned off, it sends its clients away.
-   * @returns what only a start can take, for the operator
+   * After a change of the configuration; turned off, it sends its clients away.
+   * @returns what could not be taken: then it listens where it did
    */
-  reconfigure(config: Config): string | undefined {
-    const { listen: kept } = this.#config.iroh;
-    const changed = JSON.stringify(config.iroh.listen) !== JSON.stringify(kept);
-    this.#config = { ...config, iroh: { ...config.iroh, listen: kept } };
-    this.#host.reconfigure(hostSettings(config, this.#settings));
-    return changed ? "iroh.listen changed: takes effect at the next start" : undefined;
+  async reconfigure(config: Config): Promise<Kept | undefined> {
+    const { listen: before } = this.#config.iroh;
+    let kept: Kept | undefined;
+    try {
+      await this.#listen(config.iroh.listen);
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      const next = { ...config, iroh: { ...config.iroh, listen: before } };
+      kept = { notice: `iroh listens where it did: ${error.message}`, config: next };
+    }
+    this.#config = kept?.config ?? config;
+    this.#host.reconfigure(hostSettings(config));
+    return kept;
   }
 
   /** What clients are told to connect to; undefined when there is nothing that they could. */
   url(): string | undefined {
     const { iroh, publicAddress, hostname } = this.#config;
-    const places = this.#places?.();
-    if (places === undefined || !isEnabled(this.#config, this.#settings)) return undefined;
-    const set = this.#settings.get(settingKeys.irohUrl);
-    if (set !== undefined && IROH_URL.test(set)) return set;
+    const places = this.#surroundings?.places();
+    if (places === undefined || !iroh.enabled) return undefined;
     if (iroh.url !== undefined) return iroh.url;
     const { http, https, trusted } = places;
     const name = hostOf(publicAddress ?? hostname);
     const host = name.includes(":") ? `[${name}]` : name;
     if (trusted && https !== undefined) return `https://${host}${portSuffix(https, HTTPS_PORT)}`;
-    const clear = http ?? this.#listeners[0]?.port;
+    const clear = http ?? this.#own.listeners[0]?.port;
     return clear === undefined ? undefined : `http://${host}${portSuffix(clear, HTTP_PORT)}`;
   }
 
   /** Says goodbye on the own ports, and tells what there was to do. Clients on 80 and 443 go with those. */
   async stop(): Promise<void> {
-    await Promise.all(this.#listeners.splice(0).map((listener) => listener.stop()));
+    await this.#own.stop();
     const { counters } = this.#host.status();
     const told = Object.entries(counters).filter(([, count]) => count > 0);
     if (told.length === 0) return;
     const text = told.map(([name, count]) => `${name} ${count}`).join(", ");
     this.#log.emit({ kind: "notice", text: `iroh relay: ${text}` });
   }
+
+  /** @throws {ListenError} (as a rejection) */
+  async #listen(addresses: readonly ListenAddress[]): Promise<void> {
+    const { limits, http } = this.#surroundings ?? {};
+    if (limits === undefined || http === undefined) return;
+    const log = this.#log;
+    const clock = this.#clock;
+    const door = frontDoor({ http, rawRoutes: [...this.routes, nothingHere], clock, log });
+    const places = addresses.map((address) => ({
+      key: `${address.host} ${address.port}`,
+      port: address.port,
+      async open() {
+        try {
+          return await listen({ ...door, address, tls: "none", limits, log, clock, section: "[iroh]" });
+        } catch (error) {
+          if (!lacksIpv6(error, address)) throw error;
+          return undefined;
+        }
+      },
+    }));
+    await this.#own.change(places);
+  }
 }
 
-function hostSettings(config: Config, settings: IrohServiceParts["settings"]): IrohSettings {
-  const { iroh } = config;
+function hostSettings({ iroh }: Config): IrohSettings {
   return {
-    enabled: isEnabled(config, settings),
+    enabled: iroh.enabled,
     clients: iroh.clients,
     clientsPerAddress: iroh.clients_per_address,
     bytesPerSecond: iroh.bytes_per_second,
     totalBytesPerSecond: iroh.total_bytes_per_second,
   };
-}
-
-function isEnabled({ iroh }: Config, settings: IrohServiceParts["settings"]): boolean {
-  return settings.flag(settingKeys.irohEnabled) ?? iroh.enabled;
 }
 
 function portSuffix(port: number, usual: number): string {

@@ -19,7 +19,7 @@ import { createCourier } from "./federation.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import { relayMetadata } from "./metadata.ts";
-import { createPusher, pushMode } from "./push.ts";
+import { createPusher } from "./push.ts";
 import { MailQueue } from "./queue.ts";
 import { imapSettings, revokedTexts } from "./relay-facts.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -53,11 +53,10 @@ export async function openMail(parts: MailParts): Promise<Mail> {
   const auth = new Login({ state, config, clock, log, slots, revocations });
   supervisor.onStop(() => auth.settled());
 
-  const { settings } = state;
-  const pusher = createPusher({ db, tokens: deviceTokens, config, settings, log, clock });
+  const pusher = createPusher({ db, tokens: deviceTokens, config, log, clock });
   await pusher.start();
   supervisor.onStop(() => pusher.stop());
-  const pushes = () => pushMode(config(), settings) !== "off";
+  const pushes = () => config().push.mode !== "off";
   const onDelivered: DeliveryListener = (users, sender) => pusher.delivered(users, sender);
 
   const queue = await openQueue(parts, onDelivered);

@@ -2,9 +2,12 @@
  * How a command gets to the operations: through the control socket where a relay runs on the state directory, else on
  * the state directory itself, which is then locked for the time of the command.
  */
-import type { Config } from "../config/config.ts";
+import type { Config, ListenerName } from "../config/config.ts";
+import { applySettings } from "../config/settings.ts";
+import { type Address, hostOf } from "../core/address.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
+import { dcloginLink } from "../http/links.ts";
 import { createLog } from "../log/log.ts";
 import { OperationError } from "../operations/operation.ts";
 import { type Caller, Operations } from "../operations/operations.ts";
@@ -37,8 +40,27 @@ async function open(
   log: ReturnType<typeof createLog>,
 ): Promise<Caller> {
   try {
-    const ground = await openGround({ config: () => config, clock: systemClock, log, supervisor });
-    return new Operations({ ...ground, fileConfig: () => config, live: undefined }).as("cli");
+    let inForce = config;
+    let revision = -1;
+    // As the next start will have it.
+    const current = (): Config => {
+      const { settings } = ground.state;
+      if (settings.revision === revision) return inForce;
+      revision = settings.revision;
+      inForce = applySettings(config, (key) => settings.get(key));
+      return inForce;
+    };
+    let ask = () => config;
+    const ground = await openGround({ config: () => ask(), clock: systemClock, log, supervisor });
+    ask = current;
+    const accountLink = (account: { address: Address; password: string }) => plannedLink(current(), account);
+    return new Operations({
+      ...ground,
+      config: current,
+      fileConfig: () => config,
+      accountLink,
+      live: undefined,
+    }).as("cli");
   } catch (error) {
     if (error instanceof DatabaseError && error.fault === "busy") return controlCaller(config.stateDir);
     if (error instanceof DatabaseError || error instanceof StorageError || error instanceof StartError) {
@@ -46,4 +68,22 @@ async function open(
     }
     throw error;
   }
+}
+
+/** As the relay will say it once it runs, if it gets the ports that the configuration names. */
+function plannedLink(config: Config, account: { address: Address; password: string }): string {
+  const port = (name: ListenerName): number | undefined =>
+    config.listen[name].find((address) => address.port !== 0)?.port;
+  return dcloginLink({
+    ...account,
+    host: hostOf(config.publicAddress ?? config.hostname),
+    ports: {
+      imaps: port("imaps"),
+      imap: port("imap"),
+      submissions: port("submissions"),
+      submission: port("submission"),
+      https: port("https"),
+    },
+    trusted: config.tls.mode !== "self-signed",
+  });
 }

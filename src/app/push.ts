@@ -1,4 +1,4 @@
-/** Push notifications as configuration and settings want them. */
+/** Push notifications as the configuration in force wants them. */
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { DeviceTokens } from "../db/device-tokens.ts";
@@ -6,34 +6,23 @@ import type { Db } from "../db/open.ts";
 import { PushJobRows } from "../db/push-jobs.ts";
 import type { Log } from "../log/events.ts";
 import { postToken } from "../push/post.ts";
-import { Pusher, type PushMode } from "../push/pusher.ts";
-import { type Settings, settingKeys } from "../state/settings.ts";
+import { Pusher } from "../push/pusher.ts";
 
 export interface PushParts {
   db: Db;
   tokens: DeviceTokens;
   config: () => Config;
-  settings: Pick<Settings, "get" | "flag">;
   log: Log;
   clock: Clock;
 }
 
-export function createPusher({ db, tokens, config, settings, log, clock }: PushParts): Pusher {
+export function createPusher({ db, tokens, config, log, clock }: PushParts): Pusher {
   return new Pusher({
     tokens,
     jobs: new PushJobRows(db),
-    mode: () => pushMode(config(), settings),
+    mode: () => config().push.mode,
     post: (token, signal) => postToken(config().push.endpoint, token, signal),
     log,
     clock,
   });
-}
-
-/** The mode in force: `__PUSH_MODE__`, `__PUSH_ENABLED__` where only that is set, then the configuration. */
-export function pushMode(config: Config, settings: PushParts["settings"]): PushMode {
-  const set = settings.get(settingKeys.pushMode)?.trim().toLowerCase();
-  if (set === "on" || set === "off" || set === "auto") return set;
-  const flag = settings.flag(settingKeys.pushEnabled);
-  if (flag === undefined) return config.push.mode;
-  return flag ? "auto" : "off";
 }

@@ -46,12 +46,27 @@ export function reloadKeys(keys: DkimKeys): string | undefined {
 /** What BYE tells the client. */
 export const revokedTexts: Record<RevokedWhy, string> = {
   removed: "Account removed",
+  retired: "Account removed",
   blocked: "Account disabled",
   passwordChanged: "Log in again",
 };
 
 /** Settings that only a start can take. */
-export const restartOnly = ["stateDir", "hostname", "domains", "listen", "storage", "dns"] as const;
+export const restartOnly = ["stateDir", "hostname", "domains", "storage", "dns"] as const;
+
+/** `next` without what a change of settings leaves to the reload: see the effects in config/setting-table.ts. */
+export function keepUntilReload(next: Config, current: Config): Config {
+  const { hostname, listen, turn, iroh, shadowsocks } = current;
+  const { cipher, password } = shadowsocks;
+  return {
+    ...next,
+    hostname,
+    listen,
+    turn: { ...next.turn, listen: turn.listen },
+    iroh: { ...next.iroh, listen: iroh.listen },
+    shadowsocks: { ...next.shadowsocks, listen: shadowsocks.listen, cipher, password },
+  };
+}
 
 export function tlsSource(config: Config): TlsSource {
   const { tls, stateDir, hostname, domains, publicAddress } = config;

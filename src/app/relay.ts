@@ -4,6 +4,7 @@
  */
 import { generateName, generatePassword, systemRandom } from "../auth/names.ts";
 import type { Config } from "../config/config.ts";
+import { applySettings } from "../config/settings.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier } from "../delivery/courier.ts";
@@ -14,6 +15,7 @@ import { ConnectionLimits } from "../net/connection-limits.ts";
 import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { Admin } from "./admin.ts";
 import { ControlServer } from "./control.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { createResolver } from "./federation.ts";
@@ -21,7 +23,7 @@ import { type Front, openFront, type RelayAddresses } from "./front.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
 import { type Mail, openMail } from "./mail.ts";
-import { reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
+import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
 
@@ -42,12 +44,19 @@ export class Relay {
   readonly #reread: () => Config;
   readonly #supervisor: Supervisor;
   readonly #startedAtMs: number;
+  /** As the file says. */
+  #file: Config;
+  /** In force: what settings say over it. */
   #config: Config;
+  /** Ends when the last change of configuration has been taken: one after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
   #ground: Ground | undefined;
   #front: Front | undefined;
+  #admin: Admin | undefined;
 
   constructor({ config, reread, log, clock, courier }: RelayParts) {
     this.#courier = courier;
+    this.#file = config;
     this.#config = config;
     this.#reread = reread;
     this.#log = log;
@@ -77,18 +86,49 @@ export class Relay {
   }
 
   /**
-   * Reads the configuration again, and settings, certificates and keys with it. Listeners, state directory and storage
-   * stay as they are. @returns what could not be taken, for the operator @throws {ConfigError}; then nothing has changed
+   * Reads the configuration again, and settings, certificates and keys with it. Listeners move where their addresses
+   * changed. @returns what could not be taken, for the operator @throws {ConfigError}; then nothing has changed
    */
-  async reload(): Promise<string[]> {
-    const next = this.#reread();
-    const kept = restartOnly.filter((key) => JSON.stringify(next[key]) !== JSON.stringify(this.#config[key]));
-    this.#config = { ...next, ...Object.fromEntries(kept.map((key) => [key, this.#config[key]])) };
-    this.#ground?.state.hydrateFederation();
-    return [
-      ...kept.map((key) => `${key} changed: takes effect at the next start`),
-      ...(await this.#supervisor.reload(this.#config)),
-    ];
+  reload(): Promise<string[]> {
+    return this.#inTurn(async () => {
+      const file = this.#reread();
+      this.#ground?.state.hydrateFederation();
+      const wanted = applySettings(file, (key) => this.#setting(key));
+      const kept = restartOnly.filter(
+        (key) => JSON.stringify(wanted[key]) !== JSON.stringify(this.#config[key]),
+      );
+      this.#file = file;
+      const notices = await this.#take({
+        ...wanted,
+        ...Object.fromEntries(kept.map((key) => [key, this.#config[key]])),
+      });
+      return [...kept.map((key) => `${key} changed: takes effect at the next start`), ...notices];
+    });
+  }
+
+  /** Puts settings into force that need no reload. @returns what could not be taken, for the operator */
+  applySettings(): Promise<string[]> {
+    return this.#inTurn(() => {
+      const wanted = applySettings(this.#file, (key) => this.#setting(key));
+      return this.#take(keepUntilReload(wanted, this.#config));
+    });
+  }
+
+  async #take(next: Config): Promise<string[]> {
+    this.#config = next;
+    const { config, notices } = await this.#supervisor.reload(next);
+    this.#config = config;
+    return notices;
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#changing.then(work);
+    this.#changing = done.catch(() => {});
+    return done;
+  }
+
+  #setting(key: string): string | undefined {
+    return this.#ground?.state.settings.get(key);
   }
 
   /** What the site tells; also the ports for account links. @throws {Error} before `start` */
@@ -114,6 +154,11 @@ export class Relay {
     return dcloginLink({ ...account, host, ports, trusted });
   }
 
+  /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
+  loginLink(): string | undefined {
+    return this.#admin?.loginLink(this.facts());
+  }
+
   async #start(): Promise<Front> {
     const log = this.#log;
     const clock = this.#clock;
@@ -121,7 +166,7 @@ export class Relay {
     const config = () => this.#config;
     const ground = await openGround({ config, clock, log, supervisor });
     this.#ground = ground;
-    const { settings } = ground.state;
+    this.#config = applySettings(this.#file, (key) => this.#setting(key));
     const tls = new TlsMaterialStore(tlsSource(this.#config), clock);
     await tls.load();
     const resolver = createResolver(this.#config, clock);
@@ -131,7 +176,7 @@ export class Relay {
       perAddress: this.#config.limits.connections_per_address,
     });
     const turn = new TurnService({ config: this.#config, getTls: () => tls.current(), limits, log, clock });
-    const iroh = new IrohService({ config: this.#config, settings, clock, log });
+    const iroh = new IrohService({ config: this.#config, clock, log });
     supervisor.onStop(() => iroh.stop());
     supervisor.onReload(async () => {
       const result = await tls.reload();
@@ -150,28 +195,49 @@ export class Relay {
       limits,
       courier: this.#courier,
     });
-    const front = await openFront({ ground, supervisor, mail, tls, dkim, iroh, turn, limits });
-    this.#openControl(ground, mail, front);
+    const admin = new Admin(ground);
+    this.#admin = admin;
+    const operations = this.#operations(ground, mail);
+    const front = await openFront({
+      ground,
+      supervisor,
+      mail,
+      tls,
+      dkim,
+      iroh,
+      turn,
+      limits,
+      admin,
+      operations,
+    });
+    // Operators come in when all else works, and are shown out first.
+    const control = new ControlServer(this.#config.stateDir, operations, log);
+    control.start();
+    supervisor.onStop(() => control.stop());
     return front;
   }
 
-  /** Operators come in when all else works, and are shown out first. */
-  #openControl(ground: Ground, mail: Mail, front: Front): void {
+  /** What operators can do; the front is there before anybody can ask. */
+  #operations(ground: Ground, mail: Mail): Operations {
     const live: LiveRelay = {
       startedAtMs: this.#startedAtMs,
-      addresses: () => ({ ...front.addresses() }),
+      addresses: () => ({ ...this.#front?.addresses() }),
       reload: () => this.reload(),
-      applySettings: () => this.#supervisor.reload(this.#config),
-      accountLink: (account) => this.accountLink(account),
+      applySettings: () => this.applySettings(),
+      loginLink: () => this.loginLink(),
+      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+      delivered: (users) => mail.pusher.delivered(users, null),
       queue: {
         retry: (selection) => mail.queue.queue.retry(selection),
         drop: (selection) => mail.queue.queue.drop(selection),
       },
     };
-    const operations = new Operations({ ...ground, fileConfig: () => this.#config, live });
-    const control = new ControlServer(this.#config.stateDir, operations, this.#log);
-    control.start();
-    this.#supervisor.onStop(() => control.stop());
+    return new Operations({
+      ...ground,
+      fileConfig: () => this.#file,
+      accountLink: (account) => this.accountLink(account),
+      live,
+    });
   }
 
   #openDkim(): DkimKeys {

@@ -1,5 +1,5 @@
 /**
- * The Shadowsocks service as configuration and settings want it: started, replaced or stopped while the relay runs.
+ * The Shadowsocks service as the configuration in force wants it: started, replaced or stopped while the relay runs.
  * Tunnels lead to the listeners of clients only; what they carry counts for the client's address.
  */
 import type { Config } from "../config/config.ts";
@@ -8,15 +8,15 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import type { Introductions } from "../net/introductions.ts";
 import { addressText, ListenError } from "../net/listener.ts";
-import { type MethodName, methods } from "../shadowsocks/engine/methods.ts";
+import type { MethodName } from "../shadowsocks/engine/methods.ts";
 import { ssLink } from "../shadowsocks/link.ts";
 import { ensurePassword, knownPassword, SecretError } from "../shadowsocks/secret.ts";
 import { type ShadowsocksOptions, ShadowsocksServer } from "../shadowsocks/server.ts";
-import { type Settings, settingKeys } from "../state/settings.ts";
+import type { ConnectionFacts } from "./listeners.ts";
+import type { Kept } from "./supervisor.ts";
 
 export interface ShadowsocksParts {
   config: () => Config;
-  settings: Pick<Settings, "get" | "flag">;
   introductions: Introductions;
   /** Where a listener for clients is reached. */
   hostOf(port: number): string | undefined;
@@ -35,11 +35,54 @@ export class Shadowsocks {
 
   /** Starts what is wanted. @throws {ListenError | SecretError} with a message for the operator (as a rejection) */
   async start(): Promise<void> {
-    const { config, settings, introductions, log, clock } = this.#parts;
-    const options = wanted(config(), settings);
-    if (JSON.stringify(options) === JSON.stringify(this.#running)) return;
-    await this.stop();
-    if (options === undefined) return;
+    const options = wanted(this.#parts.config());
+    if (options !== undefined) await this.#begin(options);
+  }
+
+  /**
+   * After a change of the configuration. Tunnels end only if cipher, password or a limit changed, or their address is
+   * given up. @returns what could not be taken: then it goes on as it was
+   */
+  async reconfigure(config: Config): Promise<Kept | undefined> {
+    const before = this.#running;
+    try {
+      const options = wanted(config);
+      if (sameBut(options, before) && options !== undefined && this.#server !== undefined) {
+        await this.#server.listen(options.listen);
+        this.#running = options;
+        return undefined;
+      }
+      await this.stop();
+      if (options !== undefined) await this.#begin(options);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof ListenError || error instanceof SecretError)) throw error;
+      return this.#goOn(before, config, error.message);
+    }
+  }
+
+  /** Whatever can't be had, what was there is better than nothing. */
+  async #goOn(before: ShadowsocksOptions | undefined, config: Config, why: string): Promise<Kept> {
+    const { shadowsocks } = config;
+    if (before === undefined) {
+      const off = { ...config, shadowsocks: { ...shadowsocks, enabled: false } };
+      return { notice: `shadowsocks is off: ${why}`, config: off };
+    }
+    const { listen, method: cipher, password } = before;
+    const kept = { ...config, shadowsocks: { ...shadowsocks, listen, cipher, password, enabled: true } };
+    if (this.#server !== undefined) return { notice: `shadowsocks stays as it was: ${why}`, config: kept };
+    try {
+      await this.#begin(before);
+      return { notice: `shadowsocks stays as it was: ${why}`, config: kept };
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      const off = { ...config, shadowsocks: { ...shadowsocks, enabled: false } };
+      return { notice: `shadowsocks is off: ${why}; and ${error.message}`, config: off };
+    }
+  }
+
+  async #begin(options: ShadowsocksOptions): Promise<void> {
+    const { introductions, log, clock } = this.#parts;
     const server = new ShadowsocksServer({
       options,
       introductions,
@@ -52,17 +95,9 @@ export class Shadowsocks {
     this.#running = options;
   }
 
-  /** After a change of configuration or settings. Tunnels end only if something about them changed. */
-  async reconfigure(): Promise<string | undefined> {
-    try {
-      await this.start();
-      return undefined;
-    } catch (error) {
-      if (error instanceof ListenError || error instanceof SecretError) {
-        return `shadowsocks is off: ${error.message}`;
-      }
-      throw error;
-    }
+  /** Tunnels and probes. */
+  connections(): ConnectionFacts {
+    return { connections: this.#server?.connections ?? 0, addresses: this.#server?.addresses ?? 0 };
   }
 
   /** `host:port` as bound. */
@@ -100,23 +135,23 @@ export interface ProxyFacts {
 }
 
 /** @throws {SecretError} */
-export function proxyFacts(config: Config, settings: ShadowsocksParts["settings"]): ProxyFacts {
-  const secret = secretSettings(config, settings);
-  const password = knownPassword(config.stateDir, secret);
-  const port = config.shadowsocks.listen[0]?.port ?? 0;
+export function proxyFacts(config: Config): ProxyFacts {
+  const { stateDir, shadowsocks } = config;
+  const secret = { method: shadowsocks.cipher, password: shadowsocks.password };
+  const password = knownPassword(stateDir, secret);
+  const port = shadowsocks.listen[0]?.port ?? 0;
   const link =
     password === undefined || port === 0 ? undefined : linkOf(config, { ...secret, password, port });
-  return { enabled: isEnabled(config, settings), cipher: secret.method, link };
+  return { enabled: shadowsocks.enabled, cipher: secret.method, link };
 }
 
-function wanted(config: Config, settings: ShadowsocksParts["settings"]): ShadowsocksOptions | undefined {
-  const { shadowsocks, stateDir } = config;
-  if (!isEnabled(config, settings)) return undefined;
-  const secret = secretSettings(config, settings);
+function wanted({ shadowsocks, stateDir }: Config): ShadowsocksOptions | undefined {
+  if (!shadowsocks.enabled) return undefined;
+  const { cipher: method, password } = shadowsocks;
   return {
     listen: shadowsocks.listen,
-    method: secret.method,
-    password: ensurePassword(stateDir, secret),
+    method,
+    password: ensurePassword(stateDir, { method, password }),
     connections: shadowsocks.connections,
     connectionsPerAddress: shadowsocks.connections_per_address,
     perMinute: shadowsocks.tunnels_per_minute,
@@ -124,19 +159,10 @@ function wanted(config: Config, settings: ShadowsocksParts["settings"]): Shadows
   };
 }
 
-function isEnabled({ shadowsocks }: Config, settings: ShadowsocksParts["settings"]): boolean {
-  return settings.flag(settingKeys.shadowsocksEnabled) ?? shadowsocks.enabled;
-}
-
-function secretSettings({ shadowsocks }: Config, settings: ShadowsocksParts["settings"]) {
-  const set = settings.get(settingKeys.shadowsocksCipher);
-  const method = isMethod(set) ? set : shadowsocks.cipher;
-  const password = settings.get(settingKeys.shadowsocksPassword) || shadowsocks.password;
-  return { method, password };
-}
-
-function isMethod(name: string | undefined): name is MethodName {
-  return name !== undefined && Object.hasOwn(methods, name);
+/** Whether only the addresses differ. */
+function sameBut(a: ShadowsocksOptions | undefined, b: ShadowsocksOptions | undefined): boolean {
+  const rest = (options: ShadowsocksOptions | undefined) => JSON.stringify({ ...options, listen: [] });
+  return rest(a) === rest(b);
 }
 
 function linkOf(config: Config, parts: { method: MethodName; password: string; port: number }): string {

@@ -2,8 +2,18 @@
 import type { Config } from "../config/config.ts";
 import type { Log } from "../log/events.ts";
 
-/** @returns what could not be taken, for the operator */
-export type Reloader = (config: Config) => void | string | undefined | Promise<void | string | undefined>;
+/** What could not be taken. */
+export interface Kept {
+  /** For the operator. */
+  notice: string;
+  /** What is in force instead of what was asked for. */
+  config: Config;
+}
+
+type Taken = void | string | Kept | undefined;
+
+/** @returns what could not be taken, if only for the operator */
+export type Reloader = (config: Config) => Taken | Promise<Taken>;
 
 export class Supervisor {
   readonly #log: Log;
@@ -24,14 +34,18 @@ export class Supervisor {
     this.#reloaders.push(reloader);
   }
 
-  /** Tells everyone, one after the other. @returns what could not be taken, for the operator */
-  async reload(config: Config): Promise<string[]> {
+  /** Tells everyone, one after the other. @returns what is in force then, and what could not be taken */
+  async reload(config: Config): Promise<{ config: Config; notices: string[] }> {
     const notices: string[] = [];
+    let taken = config;
     for (const reloader of this.#reloaders) {
-      const notice = await reloader(config);
-      if (notice !== undefined) notices.push(notice);
+      const kept = await reloader(taken);
+      if (typeof kept === "object") {
+        notices.push(kept.notice);
+        taken = kept.config;
+      } else if (typeof kept === "string") notices.push(kept);
     }
-    return notices;
+    return { config: taken, notices };
   }
 
   /** Ends everything, last first; one that fails does not keep the others. Harmless when repeated. */

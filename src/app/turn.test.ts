@@ -115,7 +115,12 @@ test("a reload turns it off and on, and takes limits while it runs", async () =>
     dir,
   );
   expect(taken).toBeGreaterThan(0);
-  expect(await service.reconfigure(unusable)).toStartWith("turn is off: cannot listen");
+  const kept = await service.reconfigure(unusable);
+  expect(kept?.notice).toStartWith("turn listens where it did: cannot listen");
+  expect(kept?.config.turn.listen).toEqual(of("").turn.listen);
+  expect(Number(service.metadata()?.split(":")[1])).toBe(taken);
+  await service.reconfigure(of("enabled = false"));
+  expect((await service.reconfigure(unusable))?.notice).toStartWith("turn is off: cannot listen");
   expect(service.metadata()).toBeUndefined();
 });
 

@@ -2,9 +2,9 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { join } from "node:path";
-import type { Config } from "../config/config.ts";
+import type { Config, ListenAddress } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
-import type { Clock } from "../core/clock.ts";
+import type { CancelTimer, Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import type { Accept, ConnectionHandler } from "../net/connection.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
@@ -15,11 +15,15 @@ import { canonicalIp, type Family, familyOf, parseIp } from "../turn/engine/ip.t
 import { isForbiddenNetwork } from "../turn/engine/peer-filter.ts";
 import { type TurnFacts, TurnServer } from "../turn/server.ts";
 import { type LocalAddress, localAddresses } from "../turn/sockets.ts";
+import { type ConnectionFacts, connectionFacts } from "./listeners.ts";
+import type { Kept } from "./supervisor.ts";
 
 /** At boot the resolver may be later than we are. */
 const LOOKUP_TRIES = 10;
 const LOOKUP_AGAIN_MS = 60_000;
 const families = [4, 6] as const;
+/** What calls get when TURN is turned off or moves; then they are cut. */
+const DRAIN_MAX_MS = 10 * 60_000;
 
 export interface TurnAddresses {
   /** UDP, and TCP at the same ports. */
@@ -40,6 +44,8 @@ export class TurnService {
   readonly #users: CredentialBook;
   #config: Config;
   #server: TurnServer | undefined;
+  /** Give out nothing new, and end with their last call. */
+  readonly #draining = new Map<TurnServer, { sockets: string; cancel: CancelTimer }>();
   /** What our name resolves to, where that was worth a question. */
   #resolved: Partial<Record<Family, string>> = {};
 
@@ -51,9 +57,52 @@ export class TurnService {
 
   /** @throws {ListenError} when an address can't be had (as a rejection) */
   async start(): Promise<TurnAddresses> {
-    const { turn, stateDir } = this.#config;
-    if (!turn.enabled) return { turn: [], turns: [] };
-    this.#users.use(turn.secret ?? loadSecret(join(stateDir, "turn-secret")));
+    if (this.#config.turn.enabled) await this.#begin();
+    return this.bound();
+  }
+
+  /** `host:port` as bound. */
+  bound(): TurnAddresses {
+    return this.#server?.bound() ?? { turn: [], turns: [] };
+  }
+
+  /** Cuts what is under way. Twice is harmless. */
+  async stop(): Promise<void> {
+    const servers = [this.#server, ...this.#draining.keys()];
+    for (const { cancel } of this.#draining.values()) cancel();
+    this.#draining.clear();
+    this.#server = undefined;
+    await Promise.all(servers.map((server) => server?.stop()));
+  }
+
+  /**
+   * Limits, secret and relayed addresses change under running calls. Turned off, or at other addresses, no new calls
+   * come in, and those that are there may end by themselves.
+   * @returns what could not be taken: then it goes on as it was
+   */
+  async reconfigure(next: Config): Promise<Kept | undefined> {
+    const before = this.#config;
+    this.#config = next;
+    if (!next.turn.enabled) {
+      this.#retire(before);
+      return undefined;
+    }
+    if (this.#server !== undefined && socketsOf(before) === socketsOf(next)) {
+      this.#configure(this.#server);
+      return undefined;
+    }
+    const resting = [...this.#draining].find(([, { sockets }]) => sockets === socketsOf(next));
+    if (resting !== undefined) {
+      this.#retire(before);
+      this.#wake(resting[0]);
+      return undefined;
+    }
+    return this.#move(before, next);
+  }
+
+  async #begin(): Promise<void> {
+    const { turn } = this.#config;
+    this.#useSecret();
     const { getTls, limits, log, clock } = this.#parts;
     const server = new TurnServer({
       listen: turn.listen,
@@ -68,37 +117,97 @@ export class TurnService {
     await server.start();
     this.#server = server;
     this.#lookUp(server, LOOKUP_TRIES);
-    return server.bound();
   }
 
-  /** Twice is harmless. */
-  async stop(): Promise<void> {
-    const server = this.#server;
+  /** New sockets before old ones go, unless both want the same. */
+  async #move(before: Config, next: Config): Promise<Kept | undefined> {
+    const old = this.#server;
+    await this.#clearTheWay(next);
+    const overlaps = old !== undefined && portsOf(before).some((port) => portsOf(next).includes(port));
+    if (overlaps) await old.stop();
     this.#server = undefined;
-    await server?.stop();
-  }
-
-  /**
-   * Limits, secret and relayed addresses change under running calls; other addresses to listen on end them.
-   * @returns what could not be taken, for the operator
-   */
-  async reconfigure(next: Config): Promise<string | undefined> {
-    const before = this.#config;
-    this.#config = next;
-    if (this.#server !== undefined && next.turn.enabled && sameSockets(before, next)) {
-      this.#users.use(next.turn.secret ?? loadSecret(join(next.stateDir, "turn-secret")));
-      this.#server.configure(this.#settings());
-      this.#lookUp(this.#server, LOOKUP_TRIES);
-      return undefined;
-    }
-    if (this.#server === undefined && !next.turn.enabled) return undefined;
-    await this.stop();
     try {
-      await this.start();
+      await this.#begin();
+      if (old !== undefined && !overlaps) this.#drain(old, before);
       return undefined;
     } catch (error) {
-      return `turn is off: ${error instanceof Error ? error.message : "internal fault"}`;
+      const why = error instanceof Error ? error.message : "internal fault";
+      return this.#goBack({ old: overlaps ? undefined : old, wasOn: old !== undefined, before, next, why });
     }
+  }
+
+  async #goBack(parts: {
+    old: TurnServer | undefined;
+    wasOn: boolean;
+    before: Config;
+    next: Config;
+    why: string;
+  }): Promise<Kept> {
+    const { old, wasOn, before, next, why } = parts;
+    const { listen, listen_tls } = before.turn;
+    const kept = { ...next, turn: { ...next.turn, listen, listen_tls } };
+    const off = { ...next, turn: { ...next.turn, enabled: false } };
+    if (wasOn) {
+      this.#config = kept;
+      try {
+        if (old === undefined) await this.#begin();
+        else {
+          this.#server = old;
+          this.#configure(old);
+        }
+        return { notice: `turn listens where it did: ${why}`, config: kept };
+      } catch {
+        // What was given up is gone; the first reason says it.
+      }
+    }
+    this.#config = off;
+    return { notice: `turn is off: ${why}`, config: off };
+  }
+
+  /** Servers that only wait for calls to end give their ports back to one that takes new ones. */
+  async #clearTheWay(next: Config): Promise<void> {
+    const wanted = portsOf(next);
+    for (const [server, { cancel, sockets }] of this.#draining) {
+      const held = (JSON.parse(sockets) as ListenAddress[][]).flat().map(({ port }) => port);
+      if (!held.some((port) => wanted.includes(port))) continue;
+      cancel();
+      this.#draining.delete(server);
+      await server.stop();
+    }
+  }
+
+  #retire(before: Config): void {
+    if (this.#server !== undefined) this.#drain(this.#server, before);
+    this.#server = undefined;
+  }
+
+  #drain(server: TurnServer, config: Config): void {
+    const { clock, log } = this.#parts;
+    const end = () => {
+      this.#draining.get(server)?.cancel();
+      this.#draining.delete(server);
+      server.stop().catch((error: unknown) => log.emit({ kind: "internalFault", where: "turn", error }));
+    };
+    this.#draining.set(server, { sockets: socketsOf(config), cancel: clock.after(DRAIN_MAX_MS, end) });
+    server.drain(end);
+  }
+
+  #wake(server: TurnServer): void {
+    this.#draining.get(server)?.cancel();
+    this.#draining.delete(server);
+    this.#server = server;
+    this.#configure(server);
+  }
+
+  #configure(server: TurnServer): void {
+    this.#useSecret();
+    server.configure(this.#settings());
+    this.#lookUp(server, LOOKUP_TRIES);
+  }
+
+  #useSecret(): void {
+    const { turn, stateDir } = this.#config;
+    this.#users.use(turn.secret ?? loadSecret(join(stateDir, "turn-secret")));
   }
 
   /**
@@ -124,6 +233,16 @@ export class TurnService {
   /** Counts for the operator; undefined while TURN is off. */
   facts(): TurnFacts | undefined {
     return this.#server?.facts();
+  }
+
+  /** Calls that may end by themselves while nothing new comes in. */
+  get endingAllocations(): number {
+    return [...this.#draining.keys()].reduce((sum, server) => sum + server.facts().allocations, 0);
+  }
+
+  /** Clients by TCP and TLS. */
+  connections(): ConnectionFacts {
+    return connectionFacts(this.#server?.listeners ?? []);
   }
 
   /** Behind a NAT only our name tells the public address. The start does not wait for it. */
@@ -180,10 +299,13 @@ const deaf: ConnectionHandler = {
   closed() {},
 };
 
-function sameSockets(a: Config, b: Config): boolean {
-  return (
-    JSON.stringify([a.turn.listen, a.turn.listen_tls]) === JSON.stringify([b.turn.listen, b.turn.listen_tls])
-  );
+/** The same text is the same sockets. */
+function socketsOf({ turn }: Config): string {
+  return JSON.stringify([turn.listen, turn.listen_tls]);
+}
+
+function portsOf({ turn }: Config): number[] {
+  return [...turn.listen, ...turn.listen_tls].map(({ port }) => port).filter((port) => port !== 0);
 }
 
 interface RelayAddress {

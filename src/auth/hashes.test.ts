@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { decoyHash, hashPassword, isImportedHash, verifyPassword } from "./hashes.ts";
+import { decoyHash, hashPassword, isImportedHash, isKnownHash, verifyPassword } from "./hashes.ts";
 import { systemRandom } from "./names.ts";
 
 // Made with: openssl passwd -5/-6, crypt(3) of libxcrypt, Python's hashlib, and the argon2 reference suite.
@@ -200,4 +200,27 @@ test.each(["long", "short"] as const)("a %s decoy is as well-formed as a real ha
   expect(decoy.length).toBe(real.length);
   // A malformed one is refused at once; this one must be computed.
   expect(await Bun.password.verify("password", decoy)).toBe(false);
+});
+
+test.each(vectors)("isKnownHash() takes %s", (_, stored) => {
+  expect(isKnownHash(stored)).toBe(true);
+});
+
+test.each([
+  "",
+  "secret",
+  "{PLAIN}",
+  "{MD5}abc",
+  "{SHA512-CRYPT.b64}abc",
+  "{CRYPT}secret",
+  "$1$salt$abcdefgh",
+  "$2b$10$short",
+  "sha256:x:y",
+  "bcrypt:secret",
+])("isKnownHash() refuses %s", (stored) => {
+  expect(isKnownHash(stored)).toBe(false);
+});
+
+test("isKnownHash() takes what is made here", async () => {
+  expect(isKnownHash(await hashPassword("x".repeat(20)))).toBe(true);
 });

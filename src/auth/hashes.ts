@@ -12,7 +12,7 @@
  * so that no row can keep a core busy for minutes.
  */
 import { argon2, createHash, timingSafeEqual } from "node:crypto";
-import { verifyShaCrypt } from "./sha-crypt.ts";
+import { isShaCrypt, verifyShaCrypt } from "./sha-crypt.ts";
 
 /** Passwords from here on are long random ones that clients and `/new` make: no dictionary has them. */
 const LONG_PASSWORD_MIN_LENGTH = 20;
@@ -37,6 +37,9 @@ const PHC = /^\$(argon2(?:id|i|d))\$v=19\$m=(\d{1,9}),t=(\d{1,4}),p=(\d{1,3})\$(
 const MADMAIL_ARGON2 = /^argon2:(\d{1,4}):(\d{1,9}):(\d{1,3}):([\w+/]+=*):([\w+/]+=*)$/;
 const MADMAIL_SHA256 = /^sha256:([\w+/]+=*):([\w+/]{43}=)$/;
 const BCRYPT = /^\$2[aby]\$(\d\d)\$[./\w]{53}$/;
+/** Dovecot's names for formats that begin with `$`. */
+const CRYPT_SCHEME = /^(SHA256-CRYPT|SHA512-CRYPT|BLF-CRYPT|CRYPT|ARGON2I|ARGON2ID)$/i;
+const PLAIN_SCHEME = /^(PLAIN|CLEARTEXT)$/i;
 const SCHEME = /^\{([\w-]{1,20}?)(?:\.(?:b64|hex))?\}/;
 
 interface Argon2Hash {
@@ -66,6 +69,22 @@ export function isImportedHash(stored: string): boolean {
   return !OWN.test(stored);
 }
 
+/** Whether `stored` is in a format that can be verified here; for imports. */
+export function isKnownHash(stored: string): boolean {
+  const [prefix = "", name = ""] = SCHEME.exec(stored) ?? [];
+  const bare = stored.slice(prefix.length);
+  if (prefix.includes(".")) return false;
+  if (prefix !== "") return PLAIN_SCHEME.test(name) ? bare !== "" : CRYPT_SCHEME.test(name) && isCrypt(bare);
+  return (
+    MADMAIL_ARGON2.test(bare) || MADMAIL_SHA256.test(bare) || isCrypt(bare.replace(/^bcrypt:(?=\$2)/, ""))
+  );
+}
+
+function isCrypt(text: string): boolean {
+  const [, cost] = BCRYPT.exec(text) ?? [];
+  return PHC.test(text) || isShaCrypt(text) || (cost !== undefined && Number(cost) <= BCRYPT_COST_MAX);
+}
+
 /** Checks a password. Never throws, false on a malformed hash or an empty password. Off the main thread where it is slow. */
 export async function verifyPassword(stored: string, password: string): Promise<boolean> {
   if (password === "") return false;
@@ -92,20 +111,8 @@ async function verifyScheme(stored: string, password: string): Promise<boolean> 
   const [prefix, name = ""] = SCHEME.exec(stored) ?? [];
   if (prefix === undefined || prefix.includes(".")) return false;
   const rest = stored.slice(prefix.length);
-  switch (name.toUpperCase()) {
-    case "PLAIN":
-    case "CLEARTEXT":
-      return rest !== "" && sameText(rest, password);
-    case "SHA256-CRYPT":
-    case "SHA512-CRYPT":
-    case "BLF-CRYPT":
-    case "CRYPT":
-    case "ARGON2I":
-    case "ARGON2ID":
-      return rest.startsWith("$") && verifyAny(rest, password);
-    default:
-      return false;
-  }
+  if (PLAIN_SCHEME.test(name)) return rest !== "" && sameText(rest, password);
+  return CRYPT_SCHEME.test(name) && rest.startsWith("$") && verifyAny(rest, password);
 }
 
 function verifyBcrypt(stored: string, password: string): Promise<boolean> | false {

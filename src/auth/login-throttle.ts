@@ -58,6 +58,11 @@ export class LoginThrottle {
     this.#scheduleSweep();
   }
 
+  /** Forgets a peer's failures: only where one success proves all, as with an operator's token. */
+  succeeded(peerAddress: string): void {
+    this.#buckets.delete(peerNetwork(peerAddress));
+  }
+
   #levelOf(bucket: Bucket): number {
     const leakedPerMs = this.#perMinute() / MINUTE_MS;
     return Math.max(0, bucket.level - (this.#clock.monotonicMs() - bucket.atMs) * leakedPerMs);

@@ -263,7 +263,7 @@ describe("a known account", () => {
     const { enter, operations } = await house();
     await enter(ada);
     const next = "the next long and random one";
-    expect(await operations.setPassword(ada, next)).toEqual({ ok: true });
+    expect(await operations.setPassword(ada, next)).toEqual({ ok: true, password: next });
     expect(await enter(ada)).toEqual(bad);
     expect(await enter(ada, next)).toEqual(good(ada));
   });

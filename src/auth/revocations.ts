@@ -1,8 +1,11 @@
 /** Tells who holds sessions that an account may no longer have them. */
 import type { Address } from "../core/address.ts";
 
-/** `removed`: the account is gone, its mail is to go too. `blocked`: locked out, the mail stays. `passwordChanged`: log in again. */
-export type RevokedWhy = "removed" | "blocked" | "passwordChanged";
+/**
+ * `removed`: the account is gone, its mail is to go too. `retired`: gone, its mail stays. `blocked`: locked out, the mail
+ * stays. `passwordChanged`: log in again.
+ */
+export type RevokedWhy = "removed" | "retired" | "blocked" | "passwordChanged";
 
 export type RevocationListener = (user: Address, why: RevokedWhy) => void;
 

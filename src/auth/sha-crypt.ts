@@ -36,6 +36,11 @@ const sha512: Variant = {
   order: [...groups(21, [0, 21, 42], 22), -1, -1, 63],
 };
 
+/** Whether it has the form of such a hash. */
+export function isShaCrypt(stored: string): boolean {
+  return FORMAT.test(stored);
+}
+
 /** @returns false on a malformed hash, too */
 export async function verifyShaCrypt(stored: string, password: string): Promise<boolean> {
   const [, id, rounds, salt, digest] = FORMAT.exec(stored) ?? [];

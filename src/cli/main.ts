@@ -1,14 +1,15 @@
 /** The command line: global flags, one subcommand a file, loaded when it is asked for. */
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError } from "../config/config.ts";
-import { systemConfig } from "../config/locate.ts";
 import { programName } from "../config/program.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
 import { CommandError, reportFault } from "./output.ts";
+import { globalOptions, resolved } from "./tree.ts";
 
-function commands(globals: Globals): CommandDef {
-  return defineCommand({
+/** Every command; loaded when it is asked for. */
+export function commands(globals: Globals): CommandDef {
+  const root: CommandDef = defineCommand({
     meta: {
       name: programName,
       version,
@@ -26,20 +27,21 @@ function commands(globals: Globals): CommandDef {
       install: async () => (await import("./install.ts")).installCommand(globals),
       uninstall: async () => (await import("./uninstall.ts")).uninstallCommand(globals),
       upgrade: async () => (await import("./versions.ts")).upgradeCommand(globals),
-      update: async () => (await import("./versions.ts")).upgradeCommand(globals),
       versions: async () => (await import("./versions.ts")).versionsCommand(globals),
       preflight: async () => (await import("./preflight.ts")).preflightCommand(globals),
+      completion: async () => (await import("./completion.ts")).completionCommand(() => root),
+      manual: async () => (await import("./manual.ts")).manualCommand(() => root),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });
+  return root;
 }
 
+const FLAGS_WIDTH = 26;
 const globalHelp = `
 GLOBAL OPTIONS (before or after the command)
 
-  --config FILE      Configuration; default: $MADMAIL_CONFIG, ${systemConfig()}, ./data/madmail.toml
-  --state-dir DIR    Directory of all state; wins over the file
-  --json             One JSON object instead of text
+${globalOptions.map(({ flags, description }) => `  ${flags.join(", ").padEnd(FLAGS_WIDTH)}${description}`).join("\n")}
 `;
 
 /** Runs one command and sets the exit code: 0 done, 1 failed, 2 wrong configuration. */
@@ -82,8 +84,4 @@ async function usageOf(root: CommandDef, words: readonly string[]): Promise<stri
 /** Takes colours out where nobody sees them. */
 function plain(text: string, always = false): string {
   return process.stdout.isTTY && !always ? text : Bun.stripANSI(text);
-}
-
-async function resolved<T>(value: T | Promise<T> | (() => T | Promise<T>)): Promise<T> {
-  return typeof value === "function" ? await (value as () => T | Promise<T>)() : await value;
 }

@@ -6,6 +6,7 @@ import { renderUnicodeCompact } from "uqr";
 import { type ProxyFacts, proxyFacts } from "../app/shadowsocks.ts";
 import type { Config } from "../config/config.ts";
 import { locateConfig } from "../config/locate.ts";
+import { applySettings } from "../config/settings.ts";
 import { readConfig } from "../config/read.ts";
 import { closeDatabase, DatabaseError, openDatabase } from "../db/open.ts";
 import { SettingRows } from "../db/settings.ts";
@@ -57,7 +58,7 @@ function readFacts(globals: Globals): ProxyFacts {
   if (file === undefined) throw new CommandError("no configuration file found; name one with --config");
   const config = readConfig(file, { stateDir: globals.stateDir });
   try {
-    return withSettings(config, (settings) => proxyFacts(config, settings));
+    return withSettings(config, (settings) => proxyFacts(applySettings(config, (key) => settings.get(key))));
   } catch (error) {
     if (error instanceof SecretError || error instanceof DatabaseError)
       throw new CommandError(error.message, { cause: error });

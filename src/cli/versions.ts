@@ -30,6 +30,7 @@ export function upgradeCommand(globals: Globals) {
   return defineCommand({
     meta: {
       name: "upgrade",
+      alias: "update",
       description: "Take a signed release into use; the version before comes back if it fails",
     },
     args: {

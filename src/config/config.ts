@@ -40,7 +40,12 @@ export interface Config {
     readonly listen: readonly ListenAddress[];
   };
   readonly push: Readonly<ConfigFile["push"]>;
+  readonly site: Readonly<ConfigFile["site"]>;
+  readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly webmail: Readonly<ConfigFile["webmail"]>;
   readonly log: Readonly<ConfigFile["log"]>;
+  /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
+  readonly given: readonly string[];
 }
 
 const DAY_MS = 86_400_000;
@@ -50,6 +55,8 @@ export class ConfigError extends Error {}
 export interface ConfigOverrides {
   /** Wins over `state_dir` of the file. */
   stateDir?: string | undefined;
+  /** See `Config.given`. */
+  given?: readonly string[];
 }
 
 /**
@@ -103,7 +110,11 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
+    site: file.site,
+    admin: file.admin,
+    webmail: file.webmail,
     log: file.log,
+    given: [...(overrides.given ?? [])],
   });
 }
 
@@ -145,7 +156,7 @@ function parseEndpoint(endpoint: string): ListenAddress {
   };
 }
 
-function deepFreeze<T>(value: T): T {
+export function deepFreeze<T>(value: T): T {
   if (typeof value === "object" && value !== null && !Object.isFrozen(value)) {
     Object.freeze(value);
     for (const inner of Object.values(value)) deepFreeze(inner);

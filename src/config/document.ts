@@ -1,6 +1,7 @@
 /** Prints the schema as the sample file and as the reference page, so that neither can disagree with the code. */
 import { z } from "zod";
 import { configSchema } from "./schema.ts";
+import { durationText } from "./schema-fields.ts";
 
 interface Field {
   key: string;
@@ -111,18 +112,6 @@ function describeField(key: string, type: z.ZodType): Field {
           : JSON.stringify(given).replaceAll(",", ", "),
     accepts: accepts(core as z.ZodType, isDuration),
   };
-}
-
-/** In the largest unit that gives a whole number. */
-function durationText(ms: number): string {
-  const units = [
-    ["d", 86_400_000],
-    ["h", 3_600_000],
-    ["m", 60_000],
-    ["s", 1000],
-  ] as const;
-  const [unit, factor] = units.find(([, size]) => ms % size === 0) ?? (["ms", 1] as const);
-  return `${ms / factor}${unit}`;
 }
 
 function accepts(type: z.ZodType, isDuration: boolean): string {

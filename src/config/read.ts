@@ -20,16 +20,16 @@ export function readConfig(path: string, overrides: ConfigOverrides = {}): Confi
 
 /** The same for text that was read from `path`. @throws {ConfigError} */
 export function configFromText(text: string, path: string, overrides: ConfigOverrides = {}): Config {
-  const file = parseConfig(text, path);
+  const { file, given } = parseConfig(text, path);
   try {
-    return resolveConfig(file, dirname(resolve(path)), overrides);
+    return resolveConfig(file, dirname(resolve(path)), { ...overrides, given });
   } catch (error) {
     if (error instanceof ConfigError) throw new ConfigError(`${path}: ${error.message}`, { cause: error });
     throw error;
   }
 }
 
-function parseConfig(text: string, path: string): ConfigFile {
+function parseConfig(text: string, path: string): { file: ConfigFile; given: string[] } {
   let raw: unknown;
   try {
     raw = parseToml(text);
@@ -39,8 +39,18 @@ function parseConfig(text: string, path: string): ConfigFile {
     throw new ConfigError(`${path}:${error.line}:${error.column}: ${what}`, { cause: error });
   }
   const result = configSchema.safeParse(raw);
-  if (result.success) return result.data;
+  if (result.success) return { file: result.data, given: keysOf(raw) };
   throw new ConfigError(result.error.issues.map((issue) => `${path}: ${describe(issue, raw)}`).join("\n"));
+}
+
+/** `["domains", "turn.listen"]` */
+function keysOf(raw: unknown): string[] {
+  const isTable = (value: unknown): value is object =>
+    typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isTable(raw)) return [];
+  return Object.entries(raw).flatMap(([key, value]) =>
+    isTable(value) ? Object.keys(value).map((inner) => `${key}.${inner}`) : [key],
+  );
 }
 
 function describe(issue: z.core.$ZodIssue, raw: unknown): string {

@@ -10,20 +10,47 @@ const DURATION_FACTOR: Record<string, number> = { ms: 1, s: 1e3, m: 6e4, h: 36e5
 /** A number of bytes, or text such as "30M" (1024-based). */
 export const size = z
   .union([z.number().int().nonnegative(), z.string().regex(SIZE, "a size such as 512k, 30M or 1G")])
-  .transform((v) => {
-    if (typeof v === "number") return v;
-    const [, number = "0", unit = ""] = SIZE.exec(v) ?? [];
-    return Math.round(Number(number) * (SIZE_FACTOR[unit.toLowerCase()] ?? 1));
-  });
+  .transform((v) => (typeof v === "number" ? v : (sizeBytes(v) ?? 0)));
+
+/** @returns undefined for text that is no size */
+export function sizeBytes(text: string): number | undefined {
+  const [, number, unit = ""] = SIZE.exec(text) ?? [];
+  return number === undefined
+    ? undefined
+    : Math.round(Number(number) * (SIZE_FACTOR[unit.toLowerCase()] ?? 1));
+}
+
+/** In the largest unit that gives a whole number: 31457280 is "30M". */
+export function sizeText(bytes: number): string {
+  for (const unit of ["G", "M", "K"]) {
+    const factor = SIZE_FACTOR[unit.toLowerCase()] ?? 1;
+    if (bytes >= factor && bytes % factor === 0) return `${bytes / factor}${unit}`;
+  }
+  return String(bytes);
+}
 
 /** Text such as "30s", "5m", "20d"; milliseconds in code. */
 export const duration = z
   .string()
   .regex(DURATION, "a duration such as 30s, 5m, 12h or 20d")
-  .transform((v) => {
-    const [, number = "0", unit = "s"] = DURATION.exec(v) ?? [];
-    return Math.round(Number(number) * (DURATION_FACTOR[unit.toLowerCase()] ?? 1));
-  });
+  .transform((v) => durationMs(v) ?? 0);
+
+/** Milliseconds. @returns undefined for text that is no duration */
+export function durationMs(text: string): number | undefined {
+  const [, number, unit = "s"] = DURATION.exec(text) ?? [];
+  return number === undefined
+    ? undefined
+    : Math.round(Number(number) * (DURATION_FACTOR[unit.toLowerCase()] ?? 1));
+}
+
+/** In the largest unit that gives a whole number: 86400000 is "1d". */
+export function durationText(ms: number): string {
+  for (const unit of ["d", "h", "m", "s"]) {
+    const factor = DURATION_FACTOR[unit] ?? 1;
+    if (ms % factor === 0) return `${ms / factor}${unit}`;
+  }
+  return `${ms}ms`;
+}
 
 export const domain = z
   .string()

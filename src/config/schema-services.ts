@@ -51,6 +51,10 @@ export const federation = z.strictObject({
     .min(1)
     .default(1000)
     .meta({ description: "Messages it may bring at once before that rate counts." }),
+  message_size: size.default(70 * 2 ** 20).meta({
+    description:
+      "Largest message that other servers may bring by `/mxdeliv`, as far as `limits.message_size` allows. A setting made at run time wins.",
+  }),
   https_port: port(443, "Port of other relays' `/mxdeliv` by HTTPS. Other values are for closed networks."),
   http_port: port(80, "The same without TLS."),
   smtp_port: port(25, "Port of other servers' SMTP."),
@@ -87,7 +91,7 @@ export const queue = z.strictObject({
 });
 
 /** Clients use scheme, host and port only. */
-export const IROH_URL = /^https?:\/\/[^\s/]+$/;
+export const irohUrlPattern = /^https?:\/\/[^\s/]+$/;
 
 export const iroh = z.strictObject({
   enabled: z.boolean().default(true).meta({
@@ -95,7 +99,7 @@ export const iroh = z.strictObject({
       "Relay for apps in chats that talk peer to peer (webxdc realtime), at `/relay` on the http and https ports.",
   }),
   listen: endpoints([], "Further addresses for it alone, without TLS, such as `0.0.0.0:3340`."),
-  url: z.string().regex(IROH_URL, "http://HOST:PORT or https://HOST:PORT").optional().meta({
+  url: z.string().regex(irohUrlPattern, "http://HOST:PORT or https://HOST:PORT").optional().meta({
     description: "What clients are told, where the relay is reached in another way than on its own ports.",
   }),
   clients: z.number().int().min(1).default(2000).meta({ description: "Clients at once." }),
@@ -156,6 +160,15 @@ export const turn = z.strictObject({
   }),
 });
 
+export const shadowsocksCiphers = [
+  "aes-128-gcm",
+  "aes-256-gcm",
+  "chacha20-ietf-poly1305",
+  "2022-blake3-aes-128-gcm",
+  "2022-blake3-aes-256-gcm",
+  "2022-blake3-chacha20-poly1305",
+] as const;
+
 export const shadowsocks = z.strictObject({
   enabled: z.boolean().default(false).meta({
     description: "Offer a camouflaged way to this relay's own ports, for places where they are blocked.",
@@ -164,20 +177,10 @@ export const shadowsocks = z.strictObject({
     ["0.0.0.0:8388", "[::]:8388"],
     "TCP addresses. 443 is a better disguise where it is free.",
   ),
-  cipher: z
-    .enum([
-      "aes-128-gcm",
-      "aes-256-gcm",
-      "chacha20-ietf-poly1305",
-      "2022-blake3-aes-128-gcm",
-      "2022-blake3-aes-256-gcm",
-      "2022-blake3-chacha20-poly1305",
-    ])
-    .default("aes-128-gcm")
-    .meta({
-      description:
-        "The 2022 ones know old streams by their time, so clients need the right time (±30 s). ChaCha20 is slower here.",
-    }),
+  cipher: z.enum(shadowsocksCiphers).default("aes-128-gcm").meta({
+    description:
+      "The 2022 ones know old streams by their time, so clients need the right time (±30 s). ChaCha20 is slower here.",
+  }),
   password: z.string().min(1).max(256).optional().meta({
     description:
       "Shared by all clients; for a 2022 cipher a key in base64. Default: made at the first start, kept in `state_dir`.",

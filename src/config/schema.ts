@@ -5,6 +5,7 @@
 import { z } from "zod";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
+import { admin, site, webmail } from "./schema-web.ts";
 
 const listen = z.strictObject({
   smtp: endpoints(["0.0.0.0:25", "[::]:25"], "Mail from other servers, with STARTTLS (RFC 5321)."),
@@ -196,6 +197,9 @@ export const configSchema = z.strictObject({
   push: push
     .prefault({})
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
+  site: site.prefault({}).meta({ description: "The public site, and the account links it hands out." }),
+  admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
+  webmail: webmail.prefault({}).meta({ description: "Mail in the browser; off by default." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

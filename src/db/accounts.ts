@@ -11,7 +11,7 @@ export interface AccountRow {
   /** NEVER_LOGGED_IN until the first login. */
   firstLoginAtSec: number;
   lastLoginAtSec: number;
-  /** 0 takes the default. */
+  /** As `quotas.max_storage`: 0 takes the default, -1 is unlimited. */
   quotaBytes: number;
   usedToken: string | undefined;
 }
@@ -66,7 +66,7 @@ export class AccountRows {
     this.#statements.setHash.run({ user, hash });
   }
 
-  /** Sets the quota of an account, or of the whole server. */
+  /** Sets the quota of an account, or of the whole server; as `quotas.max_storage`. */
   setQuota(user: Address | typeof GLOBAL_QUOTA_USER, quotaBytes: number): void {
     this.#statements.setQuota.run({ user, maxStorage: quotaBytes });
   }
@@ -82,7 +82,7 @@ export class AccountRows {
     });
   }
 
-  /** @returns bytes; 0 when the server has no default of its own */
+  /** @returns as `quotas.max_storage`; 0 when the server has no default of its own */
   globalQuotaBytes(): number {
     const row = this.#statements.quota.get({ user: GLOBAL_QUOTA_USER });
     return row?.maxStorage ?? 0;

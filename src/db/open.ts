@@ -11,6 +11,7 @@ import { chmodSync, closeSync, fstatSync, openSync, readFileSync } from "node:fs
 import { dirname, join } from "node:path";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { migrate } from "drizzle-orm/bun-sqlite/migrator";
+import { embeddedDirectory } from "../config/embedded.ts";
 
 /** How long a statement waits for another process, such as the command line tool, to finish writing. */
 const BUSY_TIMEOUT_MS = 5000;
@@ -35,7 +36,7 @@ export class DatabaseError extends Error {
  * @param migrationsFolder what drizzle-kit wrote; the embedded one unless a test says otherwise
  * @throws {DatabaseError}
  */
-export function openDatabase(path: string, migrationsFolder = embeddedMigrations()): Db {
+export function openDatabase(path: string, migrationsFolder = embeddedDirectory("drizzle")): Db {
   let client: Database | undefined;
   try {
     createForOwner(path);
@@ -98,12 +99,6 @@ export function databaseError(error: unknown, path: string): DatabaseError {
   }
   const text = error instanceof Error ? error.message : String(error);
   return new DatabaseError("failed", `the database ${path} failed: ${text}`, options);
-}
-
-/** In a compiled program every module has the same directory: the root of the embedded files. */
-function embeddedMigrations(): string {
-  const root = Bun.isStandaloneExecutable ? import.meta.dir : join(import.meta.dir, "..", "..");
-  return join(root, "drizzle");
 }
 
 /** SQLite would create the file with the umask's mode; there must be no moment at which others can read it. */

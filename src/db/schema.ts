@@ -8,6 +8,8 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 export const NEVER_LOGGED_IN = 1;
 /** The row of `quotas` that holds the default of the whole server. */
 export const GLOBAL_QUOTA_USER = "__GLOBAL_DEFAULT__";
+/** `quotas.max_storage` of an account that may hold any amount, whatever the defaults are. */
+export const UNLIMITED_QUOTA = -1;
 
 /** Who may log in. `username` is the whole address, lower case. */
 export const passwords = sqliteTable("passwords", {
@@ -26,7 +28,7 @@ export const settings = sqliteTable("settings", {
 /** One row per account, and `__GLOBAL_DEFAULT__`. */
 export const quotas = sqliteTable("quotas", {
   username: text("username").primaryKey(),
-  /** Bytes; 0 takes the default. */
+  /** Bytes; 0 takes the domain's or the default, -1 is unlimited. */
   maxStorage: integer("max_storage").notNull().default(0),
   createdAt: integer("created_at").notNull().default(0),
   /** Day of the first login; 1 until then. */

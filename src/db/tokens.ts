@@ -45,6 +45,11 @@ export class TokenRows {
     return this.#statements.insert.get({ ...values, expiresAt: expiresAtSec ?? null }) !== undefined;
   }
 
+  update(token: string, terms: Pick<TokenRow, "maxUses" | "comment" | "expiresAtSec">): void {
+    const { maxUses, comment, expiresAtSec } = terms;
+    this.#statements.update.run({ token, maxUses, comment, expiresAt: expiresAtSec ?? null });
+  }
+
   /** Counts one use if one is left. @returns whether it was */
   consume(token: string): boolean {
     return this.#statements.consume.get({ token }) !== undefined;
@@ -72,6 +77,15 @@ function prepare(db: Db) {
       })
       .onConflictDoNothing()
       .returning({ token: registrationTokens.token })
+      .prepare(),
+    update: db
+      .update(registrationTokens)
+      .set({
+        maxUses: sql`${sql.placeholder("maxUses")}`,
+        comment: sql`${sql.placeholder("comment")}`,
+        expiresAt: sql`${sql.placeholder("expiresAt")}`,
+      })
+      .where(eq(registrationTokens.token, token))
       .prepare(),
     consume: db
       .update(registrationTokens)

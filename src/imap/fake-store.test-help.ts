@@ -21,6 +21,7 @@ import {
   StorageError,
   type StoredBody,
   type StoreFlagsResult,
+  type Usage,
 } from "../storage/store.ts";
 
 export class FakeSealed implements SealedMessage {
@@ -321,6 +322,19 @@ export class FakeStore implements Omit<MailStore, "outbox"> {
   async deliver(message: SealedMessage, targets: readonly DeliveryTarget[]): Promise<void> {
     if (!(message instanceof FakeSealed)) throw new Error("not a message of this store");
     for (const { user, mailbox } of targets) this.of(user).box(mailbox).add(message.body);
+  }
+
+  exists(user: Address): boolean {
+    return this.accounts.has(user);
+  }
+
+  async users(): Promise<Address[]> {
+    return [...this.accounts.keys()];
+  }
+
+  usage(user: Address): Usage {
+    const { usedBytes = 0, messageCount = 0 } = this.accounts.get(user) ?? {};
+    return { bytes: usedBytes, messages: messageCount };
   }
 
   async account(user: Address): Promise<MailAccount> {

@@ -8,7 +8,7 @@ import { EMPTY } from "../core/bytes.ts";
 import type { ListenAddress } from "../config/config.ts";
 import type { Log, Proto } from "../log/events.ts";
 import type { ConnectionHandler, Peer } from "./connection.ts";
-import { type ConnectionLimits, normaliseAddress } from "./connection-limits.ts";
+import { type ConnectionLimits, networkOf, normaliseAddress } from "./connection-limits.ts";
 import type { Introductions } from "./introductions.ts";
 import {
   type AcceptedConnection,
@@ -62,6 +62,10 @@ export interface Listener {
   readonly address: string;
   /** Connections that are open. */
   readonly connections: number;
+  /** IP addresses (of IPv6: /64 networks) they come from. */
+  networks(): ReadonlySet<string>;
+  /** Gives the port back at once. Connections go on; `stop` is still to be called. */
+  release(): void;
   /** Takes no new connections, lets each handler say goodbye, and drops those that are left at the deadline. */
   stop(): Promise<void>;
 }
@@ -85,8 +89,9 @@ export function addressText({ address, port }: Pick<Listener, "address" | "port"
 const NO_IPV6: ReadonlySet<string> = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL"]);
 
 /** Whether only IPv6 is missing: default configurations name `[::]`, and a machine without it does with the others. */
-export function lacksIpv6(error: unknown, address: ListenAddress): boolean {
-  return error instanceof ListenError && address.host === "::" && NO_IPV6.has(error.code);
+export function lacksIpv6(error: unknown, { host }: ListenAddress): boolean {
+  const isUsual = host === "::" || host === "::1";
+  return error instanceof ListenError && isUsual && NO_IPV6.has(error.code);
 }
 
 /**
@@ -140,6 +145,14 @@ class SocketListener implements Listener, ConnectionHost {
 
   get connections(): number {
     return this.#open.size;
+  }
+
+  networks(): ReadonlySet<string> {
+    return new Set([...this.#open].map(({ peer }) => networkOf(peer.address)));
+  }
+
+  release(): void {
+    this.#listener.stop(false);
   }
 
   protoOf(alpn: string | undefined): Proto {

@@ -23,6 +23,8 @@ export interface OperationContext {
   readonly state: HotState;
   readonly store: MailStore;
   readonly accounts: AccountOperations;
+  /** What a phone scans to use an account. On a stopped relay with what the configuration says of ports and certificate. */
+  readonly accountLink: (account: { address: Address; password: string }) => string;
   /** Undefined while the relay is stopped. */
   readonly live: LiveRelay | undefined;
 }
@@ -36,8 +38,12 @@ export interface LiveRelay {
   reload(): Promise<string[]>;
   /** Puts changed settings into effect, as far as they need no restart. @returns what could not be taken */
   applySettings(): Promise<string[]>;
-  /** What a phone scans to use an account. */
-  accountLink(account: { address: Address; password: string }): string;
+  /** How many connections a user has with IMAP. */
+  sessionsOf(user: Address): number;
+  /** There is mail from us in these mailboxes: wakes phones. */
+  delivered(users: readonly Address[]): void;
+  /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
+  loginLink(): string | undefined;
   readonly queue: {
     retry(selection: Selection): number;
     drop(selection: Selection): number;

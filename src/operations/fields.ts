@@ -1,11 +1,14 @@
 /** Fields that many operations share, and how they name what they refuse. */
 import { z } from "zod";
+import { loginAddress } from "../auth/names.ts";
 import { type Address, parseAddress, parseDomain } from "../core/address.ts";
 import type { OperationContext } from "./context.ts";
 import { OperationError } from "./operation.ts";
 
 /** Milliseconds since 1970. */
 export const timeMs = z.int();
+/** Seconds since 1970, as the database has them. */
+export const timeSec = z.int().nonnegative();
 export const count = z.int().nonnegative();
 export const bytes = z.int().nonnegative();
 
@@ -31,6 +34,16 @@ export function userAddress(context: OperationContext, name: string): Address {
       "invalid",
       `${name}: expected an address such as name@${context.config().domains[0]}`,
     );
+  }
+  return address;
+}
+
+/** An address of this relay, whether there is such an account or not. @throws {OperationError} when it is none */
+export function localAddress(context: OperationContext, name: string): Address {
+  const address = userAddress(context, name);
+  const { domains } = context.config();
+  if (loginAddress(address, domains) === undefined) {
+    throw new OperationError("invalid", `${address}: expected an address at ${domains.join(" or ")}`);
   }
   return address;
 }

@@ -28,7 +28,8 @@ export function operatorOn(parts: OperatorParts): Caller {
   const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
   const config = () => parts.config;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
-  const context = { config, fileConfig: config, clock, log, db, state, store, accounts };
+  const accountLink = ({ address }: { address: string }) => `dclogin:${address}`;
+  const context = { config, fileConfig: config, clock, log, db, state, store, accounts, accountLink };
   // A test brings what the operations that it calls ask for.
   return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
 }

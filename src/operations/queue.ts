@@ -3,6 +3,7 @@ import { z } from "zod";
 import { type Domain, parseDomain } from "../core/address.ts";
 import type { Selection } from "../delivery/queue/entry-index.ts";
 import { decodeLetter, encodeLetter, type Letter } from "../delivery/queue/letter.ts";
+import { redact } from "../log/redact.ts";
 import type { OperationContext } from "./context.ts";
 import { bytes, count, domain, timeMs } from "./fields.ts";
 import { operation, OperationError } from "./operation.ts";
@@ -26,6 +27,8 @@ const entrySummary = z.strictObject({
   tries: count,
   /** 0 is as soon as possible. */
   nextAttemptMs: timeMs,
+  /** What the last attempt got for an answer, without addresses; "" before it. */
+  lastError: z.string(),
 });
 
 const selection = z.string().transform((text, issue): Selection => {
@@ -151,6 +154,7 @@ async function waiting({ store }: OperationContext): Promise<Waiting[]> {
 
 function summary({ id, bytes: size, letter }: Waiting): z.output<typeof entrySummary> {
   const { domain: name, recipients, queuedAtMs, tries, nextAttemptMs } = letter;
+  const lastError = redact(letter.lastError);
   return {
     id,
     domain: name,
@@ -159,5 +163,6 @@ function summary({ id, bytes: size, letter }: Waiting): z.output<typeof entrySum
     queuedAtMs,
     tries,
     nextAttemptMs,
+    lastError,
   };
 }

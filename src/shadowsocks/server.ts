@@ -9,6 +9,7 @@ import type { Log } from "../log/events.ts";
 import type { Connection } from "../net/connection.ts";
 import { ConnectionLimits, networkOf } from "../net/connection-limits.ts";
 import type { Introductions } from "../net/introductions.ts";
+import { ListenerGroup } from "../net/listener-group.ts";
 import { lacksIpv6, listen, type Listener } from "../net/listener.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { masterKey, type MethodName, methods } from "./engine/methods.ts";
@@ -47,7 +48,7 @@ export class ShadowsocksServer implements Service {
   readonly #session: SessionParts;
   readonly #limits: ConnectionLimits;
   readonly #rate: RateLimiter;
-  #listeners: Listener[] = [];
+  readonly #group = new ListenerGroup();
 
   /** @throws {RangeError} for a password that the method can't take */
   constructor(parts: ShadowsocksParts) {
@@ -67,12 +68,12 @@ export class ShadowsocksServer implements Service {
 
   /** Those that are bound. */
   get listeners(): readonly Listener[] {
-    return this.#listeners;
+    return this.#group.listeners;
   }
 
   /** The first bound port. */
   get port(): number | undefined {
-    return this.#listeners[0]?.port;
+    return this.listeners[0]?.port;
   }
 
   /** Tunnels and probes that are open. */
@@ -80,9 +81,22 @@ export class ShadowsocksServer implements Service {
     return this.#limits.open;
   }
 
+  /** IP addresses (of IPv6: /64 networks) of tunnels and probes. */
+  get addresses(): number {
+    return this.#limits.addresses;
+  }
+
   /** @throws {ListenError} for the first address that can't be had; then nothing stays bound (as a rejection) */
-  async start(): Promise<void> {
-    const { options, introductions, hostOf, log, clock } = this.#parts;
+  start(): Promise<void> {
+    return this.listen(this.#parts.options.listen);
+  }
+
+  /**
+   * Listens at these addresses from now on; tunnels through those that stay go on.
+   * @throws {ListenError} for the first that can't be had; then all is as before (as a rejection)
+   */
+  listen(addresses: readonly ListenAddress[]): Promise<void> {
+    const { introductions, hostOf, log, clock } = this.#parts;
     const tunnels = {
       session: this.#session,
       introductions,
@@ -91,30 +105,37 @@ export class ShadowsocksServer implements Service {
       log,
       clock,
     };
-    try {
-      for (const address of options.listen) await this.#bind(address, tunnels);
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    const places = addresses.map((address) => ({
+      key: `${address.host} ${address.port}`,
+      port: address.port,
+      open: () => this.#bind(address, tunnels),
+    }));
+    return this.#group.change(places);
   }
 
-  async #bind(address: ListenAddress, tunnels: TunnelParts): Promise<void> {
+  async #bind(address: ListenAddress, tunnels: TunnelParts): Promise<Listener | undefined> {
     const { log, clock } = this.#parts;
     const accept = (connection: Connection) => new Tunnel(connection, tunnels);
     const limits = this.#limits;
+    const section = "[shadowsocks]";
     try {
-      this.#listeners.push(
-        await listen({ address, tls: "none", accept, limits, log, clock, proto: "shadowsocks" }),
-      );
+      return await listen({
+        address,
+        tls: "none",
+        accept,
+        limits,
+        log,
+        clock,
+        section,
+        proto: "shadowsocks",
+      });
     } catch (error) {
       if (!lacksIpv6(error, address)) throw error;
+      return undefined;
     }
   }
 
-  async stop(): Promise<void> {
-    const listeners = this.#listeners;
-    this.#listeners = [];
-    await Promise.all(listeners.map((listener) => listener.stop()));
+  stop(): Promise<void> {
+    return this.#group.stop();
   }
 }

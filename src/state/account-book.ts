@@ -6,7 +6,8 @@
 import type { Address } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { AccountRow, AccountRows } from "../db/accounts.ts";
-import { GLOBAL_QUOTA_USER, NEVER_LOGGED_IN } from "../db/schema.ts";
+import { NEVER_LOGGED_IN } from "../db/schema.ts";
+import { type Quota, type QuotaBook, storedQuota } from "./quota-book.ts";
 
 const DAY_SEC = 86_400;
 
@@ -23,17 +24,15 @@ export interface NewAccount {
 export class AccountBook {
   readonly #rows: AccountRows;
   readonly #clock: Clock;
-  readonly #defaultQuotaBytes: () => number;
+  readonly #quotas: QuotaBook;
   readonly #accounts = new Map<Address, AccountRow>();
   /** Accounts whose last login is not in the database yet. */
   readonly #unsaved = new Set<Address>();
-  #globalQuotaBytes = 0;
 
-  /** @param defaultQuotaBytes the configured default, asked each time because a reload may change it; 0 is unlimited */
-  constructor(rows: AccountRows, clock: Clock, defaultQuotaBytes: () => number) {
+  constructor(rows: AccountRows, clock: Clock, quotas: QuotaBook) {
     this.#rows = rows;
     this.#clock = clock;
-    this.#defaultQuotaBytes = defaultQuotaBytes;
+    this.#quotas = quotas;
   }
 
   /** Fills the book from the database. */
@@ -41,7 +40,6 @@ export class AccountBook {
     this.#accounts.clear();
     this.#unsaved.clear();
     this.#rows.forEach((user, row) => this.#accounts.set(user, row));
-    this.#globalQuotaBytes = this.#rows.globalQuotaBytes();
   }
 
   get size(): number {
@@ -91,11 +89,12 @@ export class AccountBook {
     });
   }
 
-  /** @param bytes 0 takes the default @returns false if there is no such account */
-  setQuota(user: Address, bytes: number): boolean {
+  /** @param bytes 0 is unlimited; undefined takes the domain's or the default @returns false if there is no such account */
+  setQuota(user: Address, bytes: number | undefined): boolean {
     return this.#change(user, (row) => {
-      this.#rows.setQuota(user, bytes);
-      row.quotaBytes = bytes;
+      const stored = storedQuota(bytes);
+      this.#rows.setQuota(user, stored);
+      row.quotaBytes = stored;
     });
   }
 
@@ -129,17 +128,14 @@ export class AccountBook {
     row.lastLoginAtSec = row.firstLoginAtSec;
   }
 
-  /** What the mailbox may hold, bytes; 0 is unlimited. The account's own, else the server's, else the configured one. */
+  /** What the mailbox may hold, bytes; 0 is unlimited. */
   quotaBytes(user: Address): number {
-    const own = this.#accounts.get(user)?.quotaBytes ?? 0;
-    if (own > 0) return own;
-    return this.#globalQuotaBytes > 0 ? this.#globalQuotaBytes : this.#defaultQuotaBytes();
+    return this.quota(user).bytes;
   }
 
-  /** @param bytes 0 takes the configured default */
-  setGlobalQuota(bytes: number): void {
-    this.#rows.setQuota(GLOBAL_QUOTA_USER, bytes);
-    this.#globalQuotaBytes = bytes;
+  /** The same with its reason: the account's own, else its domain's, else the server's, else the configured one. */
+  quota(user: Address): Quota {
+    return this.#quotas.of(user, this.#accounts.get(user)?.quotaBytes ?? 0);
   }
 
   get hasUnsaved(): boolean {

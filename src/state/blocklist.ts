@@ -22,6 +22,14 @@ export class Blocklist {
     return this.#blocked.has(user);
   }
 
+  get(user: Address): Readonly<BlockRow> | undefined {
+    return this.#blocked.get(user);
+  }
+
+  get size(): number {
+    return this.#blocked.size;
+  }
+
   entries(): IterableIterator<[Address, Readonly<BlockRow>]> {
     return this.#blocked.entries();
   }

@@ -4,12 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Config, resolveConfig } from "../config/config.ts";
 import { configSchema } from "../config/schema.ts";
-import type { Address } from "../core/address.ts";
+import type { Address, Domain } from "../core/address.ts";
 import { ManualClock } from "../core/clock.ts";
 import { closeDatabase, DatabaseError, type Db, openDatabase } from "../db/open.ts";
 import { NEVER_LOGGED_IN } from "../db/schema.ts";
 import type { Event, Log } from "../log/events.ts";
 import { HotState } from "./hot-state.ts";
+import type { Quota } from "./quota-book.ts";
 import { settingKeys } from "./settings.ts";
 
 const root = mkdtempSync(join(tmpdir(), "madmail-state-"));
@@ -118,26 +119,53 @@ describe("AccountBook", () => {
   });
 });
 
-describe("quotaBytes()", () => {
-  const rows: [string, { own?: number; global?: number; config?: number }, number][] = [
-    ["the configured default", {}, 500 * 2 ** 20],
-    ["the configured default of nothing, which is unlimited", { config: 0 }, 0],
-    ["the server's setting before the configuration", { global: 10 }, 10],
-    ["the account's own before both", { own: 5, global: 10 }, 5],
-    ["the server's setting when the account's own is 0", { own: 0, global: 10 }, 10],
-    ["the configured default when all are 0", { own: 0, global: 0, config: 9 }, 9],
+describe("quota()", () => {
+  interface Given {
+    own?: number;
+    domain?: number;
+    server?: number;
+    config?: number;
+  }
+  const rows: [string, Given, number, Quota["source"]][] = [
+    ["the configured default", {}, 500 * 2 ** 20, "default"],
+    ["nothing, which is unlimited", { config: 0 }, 0, "none"],
+    ["the server's before the configured one", { server: 10 }, 10, "default"],
+    ["the server's, lifted", { server: 0, config: 9 }, 0, "none"],
+    ["the domain's before the server's", { domain: 7, server: 10 }, 7, "domain"],
+    ["the domain's, lifted", { domain: 0, server: 10 }, 0, "domain"],
+    ["the account's own before all", { own: 5, domain: 7, server: 10 }, 5, "user"],
+    ["the account's own, lifted", { own: 0, domain: 7, server: 10 }, 0, "user"],
   ];
-  test.each(rows)("takes %s", async (_, { own, global, config }, want) => {
-    const { db, state } = await started({
-      config: () => configOf(config === undefined ? {} : { default_quota: config }),
-    });
+  test.each(rows)("is %s", async (_, { own, domain, server, config }, bytes, source) => {
+    const settings = { default_quota: config ?? "500M" };
+    const { db, state } = await started({ config: () => configOf(settings) });
     state.accounts.create(ada, account);
     if (own !== undefined) state.accounts.setQuota(ada, own);
-    if (global !== undefined) state.accounts.setGlobalQuota(global);
-    expect(state.accounts.quotaBytes(ada)).toBe(want);
-    const again = (await started({ db, config: () => configOf({ default_quota: config ?? "500M" }) })).state;
-    expect(again.accounts.quotaBytes(ada)).toBe(want);
-    expect(again.accounts.size).toBe(1);
+    if (domain !== undefined) state.quotas.setDomain("example.org" as Domain, domain);
+    if (server !== undefined) state.quotas.setDefault(server);
+    const again = (await started({ db, config: () => configOf(settings) })).state;
+    for (const { accounts } of [state, again]) {
+      expect(accounts.quota(ada)).toEqual({ bytes, source });
+      expect(accounts.quotaBytes(ada)).toBe(bytes);
+      expect(accounts.size).toBe(1);
+    }
+  });
+
+  test("goes back to the next in line when one is taken away", async () => {
+    const { db, state } = await started();
+    const domain = "example.org" as Domain;
+    state.accounts.create(ada, account);
+    state.accounts.setQuota(ada, 5);
+    state.quotas.setDomain(domain, 7);
+    state.quotas.setDefault(10);
+    const seen = () => state.accounts.quotaBytes(ada);
+    state.accounts.setQuota(ada, undefined);
+    expect(seen()).toBe(7);
+    state.quotas.setDomain(domain, undefined);
+    expect(seen()).toBe(10);
+    state.quotas.setDefault(undefined);
+    expect(seen()).toBe(500 * 2 ** 20);
+    expect((await started({ db })).state.accounts.quota(ada)).toEqual(state.accounts.quota(ada));
   });
 });
 
@@ -226,6 +254,17 @@ describe("TokenBook", () => {
     expect(state.tokens.reserve("t")).toBe("tokenExpired");
     expect([state.tokens.remove("t"), state.tokens.remove("t")]).toEqual([true, false]);
     expect(state.tokens.reserve("t")).toBe("tokenUnknown");
+  });
+
+  test("changes limit, comment and expiry of a token, and nothing of its uses", async () => {
+    const { db, state, clock } = await started();
+    const token = { maxUses: 1, comment: "a", expiresAtSec: 5 };
+    expect(state.tokens.update("t", token)).toBe(false);
+    state.tokens.create("t", { maxUses: 2 });
+    state.tokens.reserve("t");
+    expect(state.tokens.update("t", token)).toBe(true);
+    expect(state.tokens.get("t")).toMatchObject({ ...token, pending: 1, usedCount: 0 });
+    expect((await started({ db, clock })).state.tokens.get("t")).toMatchObject(token);
   });
 
   test("denies the first login of an account whose token is gone", async () => {

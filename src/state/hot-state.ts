@@ -10,6 +10,7 @@ import type { Service } from "../core/service.ts";
 import { AccountRows } from "../db/accounts.ts";
 import { AuditRows } from "../db/audit.ts";
 import { BlockRows } from "../db/blocklist.ts";
+import { DomainQuotaRows } from "../db/domain-quotas.ts";
 import { OverrideRows } from "../db/endpoint-overrides.ts";
 import { ExchangerRows } from "../db/exchangers.ts";
 import { MessageStatRows } from "../db/message-stats.ts";
@@ -28,6 +29,7 @@ import { ExchangerBook } from "./exchanger-book.ts";
 import { FederationBook } from "./federation-book.ts";
 import { MessageCounters } from "./message-counters.ts";
 import { PeerTracker } from "./peer-tracker.ts";
+import { QuotaBook } from "./quota-book.ts";
 import { Settings } from "./settings.ts";
 import { TokenBook } from "./token-book.ts";
 
@@ -45,6 +47,7 @@ export interface HotStateOptions {
 export class HotState implements Service {
   readonly name = "state";
   readonly accounts: AccountBook;
+  readonly quotas: QuotaBook;
   readonly blocklist: Blocklist;
   readonly settings: Settings;
   readonly tokens: TokenBook;
@@ -63,7 +66,10 @@ export class HotState implements Service {
     this.#db = db;
     this.#clock = clock;
     this.#log = log;
-    this.accounts = new AccountBook(new AccountRows(db), clock, () => config().accounts.default_quota);
+    const accountRows = new AccountRows(db);
+    const configuredQuota = () => config().accounts.default_quota;
+    this.quotas = new QuotaBook(new DomainQuotaRows(db), accountRows, configuredQuota);
+    this.accounts = new AccountBook(accountRows, clock, this.quotas);
     this.blocklist = new Blocklist(new BlockRows(db), clock);
     this.settings = new Settings(new SettingRows(db), config);
     this.tokens = new TokenBook(new TokenRows(db), clock);
@@ -95,6 +101,7 @@ export class HotState implements Service {
   hydrate(): void {
     this.#write();
     this.accounts.hydrate();
+    this.quotas.hydrate();
     this.blocklist.hydrate();
     this.hydrateFederation();
     this.tokens.hydrate(this.accounts);

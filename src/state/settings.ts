@@ -3,25 +3,20 @@
  * and an unset or unreadable one leaves the decision to it.
  */
 import type { Config } from "../config/config.ts";
+import { readFlag } from "../config/setting-kinds.ts";
 import type { SettingRows } from "../db/settings.ts";
 
 const KEY = /^__[A-Z0-9_]{1,60}__$/;
 const VALUE_MAX_LENGTH = 8192;
-const TRUE = /^(true|t|yes|y|1|on|enabled?|open)$/i;
-const FALSE = /^(false|f|no|n|0|off|disabled?|closed)$/i;
 
-/** Keys with a meaning in this program. */
+/**
+ * Keys that are read here, so that a change counts with the next question. The others come by way of the configuration
+ * in force: see config/settings.ts, which has them all.
+ */
 export const settingKeys = {
   registrationOpen: "__REGISTRATION_OPEN__",
   jitEnabled: "__JIT_REGISTRATION_ENABLED__",
   tokenRequired: "__REGISTRATION_TOKEN_REQUIRED__",
-  shadowsocksEnabled: "__SS_ENABLED__",
-  shadowsocksCipher: "__SS_CIPHER__",
-  shadowsocksPassword: "__SS_PASSWORD__",
-  irohEnabled: "__IROH_ENABLED__",
-  irohUrl: "__IROH_RELAY_URL__",
-  pushMode: "__PUSH_MODE__",
-  pushEnabled: "__PUSH_ENABLED__",
   federationEnabled: "__FEDERATION_ENABLED__",
   federationPolicy: "__FEDERATION_POLICY__",
 } as const;
@@ -30,6 +25,7 @@ export class Settings {
   readonly #rows: SettingRows;
   readonly #config: () => Config;
   readonly #values = new Map<string, string>();
+  #revision = 0;
 
   constructor(rows: SettingRows, config: () => Config) {
     this.#rows = rows;
@@ -37,6 +33,7 @@ export class Settings {
   }
 
   hydrate(): void {
+    this.#revision++;
     this.#values.clear();
     this.#rows.forEach((key, value) => this.#values.set(key, value));
   }
@@ -59,15 +56,18 @@ export class Settings {
     return this.flag(settingKeys.tokenRequired) ?? this.#config().accounts.token_required;
   }
 
+  /** Another number after every change. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   get(key: string): string | undefined {
     return this.#values.get(key);
   }
 
   /** A setting that says yes or no. @returns undefined when unset or neither */
   flag(key: string): boolean | undefined {
-    const value = this.#values.get(key)?.trim() ?? "";
-    if (TRUE.test(value)) return true;
-    return FALSE.test(value) ? false : undefined;
+    return readFlag(this.#values.get(key) ?? "");
   }
 
   entries(): IterableIterator<[string, string]> {
@@ -80,6 +80,7 @@ export class Settings {
     if (value.length > VALUE_MAX_LENGTH) {
       throw new RangeError(`setting ${key}: expected at most ${VALUE_MAX_LENGTH} characters`);
     }
+    this.#revision++;
     this.#rows.put(key, value);
     this.#values.set(key, value);
   }
@@ -90,6 +91,7 @@ export class Settings {
 
   /** Back to the configuration. */
   unset(key: string): void {
+    this.#revision++;
     this.#rows.remove(key);
     this.#values.delete(key);
   }

@@ -11,6 +11,13 @@ import type { AccountBook } from "./account-book.ts";
 
 export type TokenFault = "tokenUnknown" | "tokenExpired" | "tokenUsedUp";
 
+export interface TokenTerms {
+  maxUses: number;
+  comment?: string | undefined;
+  /** Undefined: never. */
+  expiresAtSec?: number | undefined;
+}
+
 export interface Token extends Readonly<TokenRow> {
   /** Uses that are promised to accounts which have not logged in yet. */
   readonly pending: number;
@@ -49,19 +56,20 @@ export class TokenBook {
   }
 
   /** @returns false if there is a token of that name */
-  create(
-    token: string,
-    options: { maxUses: number; comment?: string; expiresAtSec?: number | undefined },
-  ): boolean {
-    const row: TokenRow = {
-      maxUses: options.maxUses,
-      usedCount: 0,
-      comment: options.comment ?? "",
-      expiresAtSec: options.expiresAtSec,
-      createdAtSec: this.#nowSec(),
-    };
+  create(token: string, { maxUses, comment = "", expiresAtSec }: TokenTerms): boolean {
+    const row: TokenRow = { maxUses, usedCount: 0, comment, expiresAtSec, createdAtSec: this.#nowSec() };
     if (!this.#rows.insert(token, row)) return false;
     this.#tokens.set(token, { ...row, pending: 0 });
+    return true;
+  }
+
+  /** Gives a token other terms; its uses stay counted. @returns false if there is none of that name */
+  update(token: string, { maxUses, comment = "", expiresAtSec }: TokenTerms): boolean {
+    const entry = this.#tokens.get(token);
+    if (entry === undefined) return false;
+    const terms = { maxUses, comment, expiresAtSec };
+    this.#rows.update(token, terms);
+    Object.assign(entry, terms);
     return true;
   }
 

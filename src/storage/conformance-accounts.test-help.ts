@@ -134,6 +134,35 @@ export function accountConformance(name: string, make: StoreFactory): void {
       });
     });
 
+    describe("usage()", () => {
+      const size = messageText(1).length;
+
+      test("counts all mailboxes, live and after a restart, and nothing of an account that is gone", async () => {
+        const inFolder = { user: alice, mailbox: "A" };
+        for (const target of [toAlice, inFolder, toAlice]) await deliverTo(store, messageText(1), target);
+        expect(await store.usage(alice)).toEqual({ bytes: 3 * size, messages: 3 });
+        store = await under.reopen();
+        expect(await store.usage(alice)).toEqual({ bytes: 3 * size, messages: 3 });
+        const inbox = await inboxOf(store, alice);
+        await inbox.storeFlags([1], "add", Flag.deleted);
+        await inbox.expunge();
+        expect(await store.usage(alice)).toEqual({ bytes: 2 * size, messages: 2 });
+        store = await under.reopen();
+        expect(await store.usage(alice)).toEqual({ bytes: 2 * size, messages: 2 });
+        await store.remove(alice);
+        expect(await store.usage(alice)).toEqual({ bytes: 0, messages: 0 });
+      });
+
+      test("nobody gets mailboxes by being asked about", async () => {
+        expect(await store.usage(bob)).toEqual({ bytes: 0, messages: 0 });
+        expect([store.exists(bob), await store.users()]).toEqual([false, []]);
+        await deliverTo(store, messageText(1), { user: bob, mailbox: "INBOX" }, toAlice);
+        expect([store.exists(bob), (await store.users()).sort()]).toEqual([true, [alice, bob]]);
+        await store.remove(bob);
+        expect([store.exists(bob), await store.users()]).toEqual([false, [alice]]);
+      });
+    });
+
     describe("restart", () => {
       test("keeps UIDs, flags, keywords, UIDVALIDITY, and mod-sequences only grow", async () => {
         for (const n of [1, 2, 3]) await deliverTo(store, messageText(n), toAlice);

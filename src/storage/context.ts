@@ -17,7 +17,7 @@ export interface MaildirContext {
   readonly names: MessageNames;
   readonly headers: HeaderCache;
   readonly quickReads: QuickReads;
-  readonly hub: ChangeHub;
+  readonly hub: Pick<ChangeHub, "publish">;
   readonly clock: Clock;
   readonly log: Log;
   /** Work that `close` waits for. */

@@ -9,11 +9,12 @@
 import * as fs from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
-import type { Address } from "../core/address.ts";
+import { type Address, parseAddress } from "../core/address.ts";
 import type { ChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import { HEAD_BYTES } from "./bodies.ts";
+import { takeCleanMark, writeCleanMark } from "./clean-mark.ts";
 import type { MaildirContext } from "./context.ts";
 import { asStorageError } from "./faults.ts";
 import { diskFiles, type Files, isMissing } from "./files.ts";
@@ -22,7 +23,7 @@ import { type Attempt, landMessage, withinTime } from "./landing.ts";
 import { sweepTorn } from "./load.ts";
 import { MaildirAccount } from "./maildir-account.ts";
 import type { MaildirMailbox } from "./maildir-mailbox.ts";
-import { readMark, replaceFile } from "./marks.ts";
+import { readMark } from "./marks.ts";
 import { accountDirectoryName, MessageNames, normalMailboxName } from "./names.ts";
 import { FileOutbox } from "./outbox.ts";
 import { QuickReads } from "./quick-reads.ts";
@@ -37,8 +38,10 @@ import {
   type Spool,
   type SpoolOptions,
   StorageError,
+  type Usage,
 } from "./store.ts";
 import { DirectorySyncs, type FsyncMode } from "./syncs.ts";
+import { Usages } from "./usages.ts";
 
 export interface MaildirOptions {
   /** `<state>/mail` */
@@ -78,9 +81,6 @@ const DEFAULTS = {
 const LOADS_AT_ONCE = 32;
 /** The messages in memory are counted after so many loads. */
 const COUNT_EVERY_LOADS = 256;
-/** Written by a clean stop, taken away by the next start: `1 M<modseq> V<uidvalidity>`, ` unswept` if there was no time. */
-const CLEAN_MARK = ".madmail-clean";
-const CLEAN_FORM = /^1 M(\d{1,16}) V(\d{1,10})( unswept)?\n$/;
 
 export class MaildirStore implements MailStore {
   readonly outbox: FileOutbox;
@@ -95,6 +95,7 @@ export class MaildirStore implements MailStore {
     if (this.#alive.get(user)?.deref() === undefined) this.#alive.delete(user);
   });
   readonly #loadSlots = new Slots(LOADS_AT_ONCE);
+  readonly #usages: Usages;
   #loads = 0;
   #lastModseq = 0;
   #uidValidityFloor = 0;
@@ -114,7 +115,12 @@ export class MaildirStore implements MailStore {
       spoolDir,
       fsync,
       files,
-      hub,
+      hub: {
+        publish: (user) => {
+          this.#noteIfLeft(user);
+          hub.publish(user);
+        },
+      },
       clock,
       log,
       directories: new DirectorySyncs(files),
@@ -134,6 +140,13 @@ export class MaildirStore implements MailStore {
       },
       verifyNew: () => this.#verifyNew,
     };
+    this.#usages = new Usages({
+      root: options.root,
+      context: this.#context,
+      slots: this.#loadSlots,
+      loaded: (user) => this.#alive.get(user)?.deref(),
+      isLoading: (user) => this.#loading.has(user),
+    });
     this.outbox = new FileOutbox(this.#context, options.outboxDir ?? join(dirname(options.root), "queue"));
   }
 
@@ -149,7 +162,11 @@ export class MaildirStore implements MailStore {
       }
       for (const name of await fs.promises.readdir(spoolDir))
         this.#context.files.unlink(`${spoolDir}/${name}`);
-      this.#verifyNew = !this.#takeCleanMark();
+      const mark = takeCleanMark(this.#context, root);
+      this.#lastModseq = mark?.modseq ?? 0;
+      this.#uidValidityFloor = mark?.uidValidityFloor ?? 0;
+      this.#verifyNew = mark?.swept !== true;
+      if (!this.#verifyNew) this.#usages.load();
     } catch (error) {
       throw asStorageError(error, "open the mail directory", this.#options.log);
     }
@@ -211,7 +228,31 @@ export class MaildirStore implements MailStore {
       this.#resident.delete(user);
       this.#alive.delete(user);
       await account.remove();
+      this.#usages.forget(user);
     });
+  }
+
+  exists(user: Address): boolean {
+    if (this.#alive.get(user)?.deref() !== undefined) return true;
+    return fs.existsSync(`${this.#options.root}/${accountDirectoryName(user)}/Maildir`);
+  }
+
+  async users(): Promise<Address[]> {
+    try {
+      const entries = await fs.promises.readdir(this.#options.root, { withFileTypes: true });
+      // Also on a file system of its own, with its lost+found.
+      return entries.flatMap((entry) => {
+        const user = entry.isDirectory() ? parseAddress(entry.name) : undefined;
+        return user === entry.name ? [user] : [];
+      });
+    } catch (error) {
+      throw asStorageError(error, "list accounts", this.#options.log);
+    }
+  }
+
+  usage(user: Address): Usage | Promise<Usage> {
+    this.#refuseWhenClosed();
+    return this.#usages.of(user);
   }
 
   close(): Promise<void> {
@@ -236,10 +277,14 @@ export class MaildirStore implements MailStore {
     try {
       const accounts = new Set([...this.#alive.values()].flatMap((reference) => reference.deref() ?? []));
       await Promise.all([...accounts].map((account) => account.settle()));
+      for (const account of accounts) this.#usages.note(account);
+      await this.#usages.save(this.#context);
       // A stop before the sweep was over is orderly, but leaves the sweep to the next start.
-      const unswept = this.#verifyNew ? " unswept" : "";
-      const text = `1 M${this.#lastModseq} V${this.#uidValidityFloor}${unswept}\n`;
-      await replaceFile(this.#context, this.#options.root, CLEAN_MARK, text);
+      await writeCleanMark(this.#context, this.#options.root, {
+        modseq: this.#lastModseq,
+        uidValidityFloor: this.#uidValidityFloor,
+        swept: !this.#verifyNew,
+      });
     } catch (error) {
       throw asStorageError(error, "close the mail directory", this.#options.log);
     }
@@ -308,39 +353,38 @@ export class MaildirStore implements MailStore {
       if (this.#resident.size <= residentAccountsMax && messages <= residentMessagesMax) return;
       if (user === except || account.isHeld) continue;
       this.#resident.delete(user);
+      this.#usages.note(account);
       messages -= account.messageCount;
     }
   }
 
-  /** @returns true after a clean stop. The mark goes first: a crash from now on is an unclean stop. */
-  #takeCleanMark(): boolean {
-    const path = `${this.#options.root}/${CLEAN_MARK}`;
-    try {
-      const match = CLEAN_FORM.exec(fs.readFileSync(path, "latin1"));
-      this.#lastModseq = Number(match?.[1] ?? 0);
-      this.#uidValidityFloor = Number(match?.[2] ?? 0);
-      this.#context.files.unlink(path);
-      return match !== null && match[3] === undefined;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
+  /** An account that left memory may still be held by somebody who changes it; one that stays is asked itself. */
+  #noteIfLeft(user: Address): void {
+    if (this.#resident.has(user)) return;
+    const account = this.#alive.get(user)?.deref();
+    if (account !== undefined) this.#usages.note(account);
   }
 
-  /** In the background: removed accounts, and after an unclean stop torn files of accounts nobody asks for. */
+  /**
+   * In the background: removed accounts, after an unclean stop torn files of accounts nobody asks for, and how much mail
+   * each account has where that is not known.
+   */
   async #sweep(): Promise<void> {
     const { root, log } = this.#options;
     try {
       for (const name of await readDirectory(`${root}/.removed`)) {
         await fs.promises.rm(`${root}/.removed/${name}`, { recursive: true, force: true });
       }
-      if (!this.#verifyNew) return;
-      for (const entry of await fs.promises.readdir(root, { withFileTypes: true })) {
+      const users = await this.users();
+      for (const user of this.#verifyNew ? users : []) {
         if (this.#closed) return;
-        if (entry.isDirectory() && !entry.name.startsWith("."))
-          await this.#sweepAccount(`${root}/${entry.name}/Maildir`);
+        await this.#sweepAccount(`${root}/${user}/Maildir`);
       }
       this.#verifyNew = false;
+      for (const user of users) {
+        if (this.#closed) return;
+        await this.usage(user);
+      }
     } catch (error) {
       // Accounts still verify when they load, and the next start sweeps again.
       asStorageError(error, "sweep after an unclean stop", log);

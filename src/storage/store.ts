@@ -92,6 +92,12 @@ export interface Outbox {
   remove(id: string): void;
 }
 
+/** How much mail an account has in all its mailboxes. */
+export interface Usage {
+  readonly bytes: number;
+  readonly messages: number;
+}
+
 export interface MailStore {
   readonly outbox: Outbox;
   spool(options: SpoolOptions): Spool;
@@ -102,8 +108,17 @@ export interface MailStore {
   deliver(message: SealedMessage, targets: readonly DeliveryTarget[], parcel?: Parcel): Promise<void>;
   /** Loads the account's index if needed. Creates the account's INBOX when absent. */
   account(user: Address): Promise<MailAccount>;
-  /** Removes all mail of the account. */
+  /** Removes all mail of the account; nothing to do where there is none. @throws {StorageError} */
   remove(user: Address): Promise<void>;
+  /** Whether the account has mailboxes: it was opened, or had mail, and was not removed since. */
+  exists(user: Address): boolean;
+  /** Every account that has mailboxes, in no order. @throws {StorageError} */
+  users(): Promise<Address[]>;
+  /**
+   * What the account holds, without loading its index. Known at once in all but the first moments after a start; a
+   * promise where it has to be counted. Of an account without mailboxes: nothing. @throws {StorageError}
+   */
+  usage(user: Address): Usage | Promise<Usage>;
   /** Settles running work, writes exact UIDNEXT marks, closes. */
   close(): Promise<void>;
 }

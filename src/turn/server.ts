@@ -61,6 +61,7 @@ export class TurnServer implements FrontHost {
   #lost = 0;
   #socketErrors = 0;
   #stopped = false;
+  #drained: (() => void) | undefined;
 
   constructor(parts: TurnServerParts) {
     this.#parts = parts;
@@ -102,8 +103,19 @@ export class TurnServer implements FrontHost {
   /** Holds for new packets and new allocations; sockets stay. */
   configure(settings: TurnSettings): void {
     this.#settings = settings;
+    this.#drained = undefined;
     this.#local = localAddresses();
     this.#engine.configure(settings);
+  }
+
+  /**
+   * Gives out nothing new; what was given out may be used until it ends by itself. `configure` takes that back.
+   * @param onDrained called once, when there is nothing left to wait for
+   */
+  drain(onDrained: () => void): void {
+    this.#engine.configure({ ...this.#settings, allocationsMax: 0 });
+    if (this.#engine.isIdle) onDrained();
+    else this.#drained = onDrained;
   }
 
   /** For listeners of others. */
@@ -121,6 +133,11 @@ export class TurnServer implements FrontHost {
       turn: this.#clients.map((socket) => text(socket.hostname, socket.port)),
       turns: this.#listeners.turns.map(({ address, port }) => text(address, port)),
     };
+  }
+
+  /** Clients by TCP and TLS on its own ports; those by UDP have no connection. */
+  get listeners(): readonly Listener[] {
+    return [...this.#listeners.turn, ...this.#listeners.turns];
   }
 
   facts(): TurnFacts {
@@ -289,6 +306,7 @@ export class TurnServer implements FrontHost {
       this.#cancelTick = undefined;
       this.#perform(this.#engine.tick(this.#parts.clock.monotonicMs()));
       if (!this.#engine.isIdle) this.#armTick();
+      else if (this.#drained !== undefined) this.#drained();
     });
   }
 }

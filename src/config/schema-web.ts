@@ -1,0 +1,72 @@
+/** The sections of `madmail.toml` about what browsers see: site, administration, mail in the browser. */
+import { z } from "zod";
+
+export const languages = ["en", "fa", "ru", "es"] as const;
+/** How account links tell clients to connect; `default` is what listens. */
+export const linkSecurities = ["default", "ssl", "starttls"] as const;
+
+/** Of a request: `/api/admin`. */
+export const URL_PATH = /^(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._~-]+)+$/;
+/** As browsers send it. */
+export const ORIGIN = /^(\*|https?:\/\/[^\s/,]+)$/;
+
+const path = (fallback: string, doc: string) =>
+  z
+    .string()
+    .max(200)
+    .regex(URL_PATH, "a path such as /api/admin")
+    .default(fallback)
+    .meta({ description: doc });
+
+const security = (what: string) =>
+  z
+    .enum(linkSecurities)
+    .default("default")
+    .meta({
+      description: `How account links tell clients to connect for ${what}: TLS from the first byte (\`ssl\`), STARTTLS, or what listens (\`default\`: TLS before STARTTLS). A setting made at run time wins.`,
+    });
+
+export const site = z.strictObject({
+  language: z
+    .enum(languages)
+    .default("en")
+    .meta({ description: "Language of the site. A setting made at run time wins." }),
+  imap_security: security("IMAP"),
+  smtp_security: security("submission"),
+});
+
+export const admin = z.strictObject({
+  token: z.string().min(1).max(512).optional().meta({
+    description:
+      "What administrators show at the admin API; `disabled` turns that API off. Default: made at first need and kept in `admin_token`.",
+  }),
+  path: path("/api/admin", "Where the admin API answers. A setting made at run time wins."),
+  web: z
+    .boolean()
+    .default(true)
+    .meta({ description: "Whether the admin panel is served. A setting made at run time wins." }),
+  web_path: path("/admin", "Where the admin panel is served. A setting made at run time wins."),
+  origins: z
+    .array(z.string().regex(ORIGIN, "`*`, or an origin such as https://panel.example"))
+    .max(64)
+    .default([])
+    .meta({ description: "Origins of panels that are served elsewhere, and may use the admin API." }),
+});
+
+export const webmail = z.strictObject({
+  imap: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Whether browsers may read mail (`/webimap`). A setting made at run time wins." }),
+  smtp: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Whether browsers may send mail (`/websmtp`). A setting made at run time wins." }),
+  cors_origins: z
+    .array(z.string().regex(ORIGIN, "`*`, or an origin such as https://app.example"))
+    .max(64)
+    .default([])
+    .meta({
+      description: "Origins of other sites whose pages may use them. A setting made at run time wins.",
+    }),
+});

@@ -1,0 +1,46 @@
+/** Rows of `domain_quotas`. */
+import { eq, sql } from "drizzle-orm";
+import type { Domain } from "../core/address.ts";
+import type { Db } from "./open.ts";
+import { domainQuotas } from "./schema.ts";
+
+export class DomainQuotaRows {
+  readonly #db: Db;
+  #prepared: ReturnType<typeof prepare> | undefined;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** Prepared at first use: constructors do no I/O. */
+  get #statements() {
+    this.#prepared ??= prepare(this.#db);
+    return this.#prepared;
+  }
+
+  /** @param visit gets bytes; 0 is unlimited */
+  forEach(visit: (domain: Domain, bytes: number) => void): void {
+    for (const row of this.#statements.all.all()) visit(row.domain as Domain, row.maxStorage);
+  }
+
+  put(domain: Domain, bytes: number): void {
+    this.#statements.put.run({ domain, bytes });
+  }
+
+  remove(domain: Domain): void {
+    this.#statements.remove.run({ domain });
+  }
+}
+
+function prepare(db: Db) {
+  const domain = sql.placeholder("domain");
+  return {
+    all: db.select().from(domainQuotas).prepare(),
+    put: db
+      .insert(domainQuotas)
+      .values({ domain, maxStorage: sql.placeholder("bytes") })
+      .onConflictDoUpdate({ target: domainQuotas.domain, set: { maxStorage: sql`excluded.max_storage` } })
+      .prepare(),
+    remove: db.delete(domainQuotas).where(eq(domainQuotas.domain, domain)).prepare(),
+  };
+}
