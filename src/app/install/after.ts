@@ -1,12 +1,12 @@
 /** What an operator wants to know once the relay is in place: records to publish, firewall, the first account. */
 import { existsSync } from "node:fs";
 import type { Config } from "../../config/config.ts";
-import { hostOf, parseAddress } from "../../core/address.ts";
+import { parseAddress } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
 import { generateName, generatePassword, systemRandom } from "../../auth/names.ts";
-import { dcloginLink } from "../../http/links.ts";
 import { DkimKeys } from "../dkim-keys.ts";
 import { createResolver } from "../federation.ts";
+import { plannedLink } from "../operator.ts";
 import { checkZone, type RecordFinding, type ZoneFacts, type ZoneRecord, zoneRecords } from "../zone.ts";
 import { at, type Machine } from "./machine.ts";
 import type { Places } from "./places.ts";
@@ -31,24 +31,11 @@ export async function recordFindings(
  * @returns undefined where accounts are not made at login
  */
 export function firstAccount(config: Config): string | undefined {
-  const { domains, accounts, listen, tls } = config;
+  const { domains, accounts } = config;
   if (!accounts.create_at_login || accounts.registration !== "open") return undefined;
   const address = parseAddress(`${generateName(systemRandom, accounts)}@${domains[0]}`);
   if (address === undefined) return undefined;
-  const port = (name: keyof typeof listen) => listen[name][0]?.port;
-  return dcloginLink({
-    address,
-    password: generatePassword(systemRandom, accounts),
-    host: hostOf(config.publicAddress ?? config.hostname),
-    ports: {
-      imaps: port("imaps"),
-      imap: port("imap"),
-      submissions: port("submissions"),
-      submission: port("submission"),
-      https: port("https"),
-    },
-    trusted: tls.mode !== "self-signed",
-  });
+  return plannedLink(config, { address, password: generatePassword(systemRandom, accounts) });
 }
 
 function zoneOf(machine: Machine, places: Places, config: Config, clock: Clock): ZoneFacts {

@@ -31,7 +31,7 @@ export interface Places {
   readonly recoverUnit: string;
 }
 
-export const UNIT_DIR = "/etc/systemd/system";
+const UNIT_DIR = "/etc/systemd/system";
 
 /** Paths as the installed system sees them; `Machine.at` says where they are for this process. */
 export function placesOf(name: string, stateDir = `/var/lib/${name}`): Places {
