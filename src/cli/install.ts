@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
-import { firstAccount, recordFindings, recordsFor } from "../app/install/after.ts";
+import { firstAccount, panelLink, recordFindings, recordsFor } from "../app/install/after.ts";
 import {
   canObtain,
   type Choices,
@@ -241,6 +241,7 @@ async function reportDone(
   const link = firstAccount(config);
   const pending = config.tls.mode === "acme" ? ", once the certificate has come" : "";
   const runs = did.units && did.start && machine.hasSystemd;
+  const panel = runs ? await panelLink(config) : undefined;
   const lines = [
     ...(wanted.length === 0 ? [] : ["\nPublish these DNS records:\n", ...recordLines(wanted)]),
     ...(firewall.length === 0 ? [] : ["", ...firewall.map((line, i) => (i === 0 ? line : `  ${line}`))]),
@@ -248,6 +249,10 @@ async function reportDone(
       ? []
       : [`\nThe first account${pending}. Scan this with Delta Chat, or open the link:\n`]),
     ...(link === undefined ? [] : [renderUnicodeCompact(link, { border: 2 }), `  ${link}`]),
+    ...(panel === undefined
+      ? []
+      : ["\nThe admin panel; this link opens it once, within a quarter of an hour:\n"]),
+    ...(panel === undefined ? [] : [`  ${panel}`]),
     "",
     runs
       ? `${places.name} runs. See it with: systemctl status ${places.name}`
@@ -260,6 +265,7 @@ async function reportDone(
     records: wanted,
     firewall,
     link,
+    panel,
     running: runs,
   });
 }

@@ -3,12 +3,14 @@
  * the database), or, with --live, whether the relay that just started is this version and answers on its ports.
  */
 import { defineCommand } from "citty";
+import { controlCaller } from "../app/control.ts";
 import { silentListeners } from "../app/upgrade/live.ts";
 import { readConfig } from "../config/read.ts";
 import { version } from "../core/version.ts";
 import { closeDatabase, DatabaseError, openDatabase } from "../db/open.ts";
+import { OperationError } from "../operations/operation.ts";
 import type { Globals } from "./globals.ts";
-import { operate } from "./operate.ts";
+import { configOf } from "./operate.ts";
 import { CommandError, report } from "./output.ts";
 
 export function preflightCommand(globals: Globals) {
@@ -41,7 +43,13 @@ function dry(globals: Globals, copy: string | undefined): void {
 }
 
 async function live(globals: Globals): Promise<void> {
-  const status = await operate(globals, (caller) => caller.call("relay.status", {}));
+  // Never on the state itself: a relay that falls over meanwhile would find it taken.
+  const status = await controlCaller(configOf(globals).stateDir)
+    .call("relay.status", {})
+    .catch((error: unknown) => {
+      if (error instanceof OperationError) throw new CommandError(error.message, { cause: error });
+      throw error;
+    });
   if (!status.running) throw new CommandError("the relay does not run");
   if (status.version !== version)
     throw new CommandError(`version ${status.version} runs instead of ${version}`);

@@ -119,23 +119,28 @@ export function versionsCommand(globals: Globals) {
         },
         run: ({ args }) => told(() => prune(globals, args, wholeNumber("--keep", args.keep, 1), args.yes)),
       }),
-      recover: defineCommand({
-        meta: {
-          name: "recover",
-          description: "Finish or undo an interrupted upgrade; systemd calls it",
-          hidden: true,
-        },
-        args: here,
-        run: ({ args }) =>
-          told(() =>
-            changing(globals, args, async (_upgrade, recovered) => {
-              report(globals, "versions recover", recovered ?? "nothing was interrupted", {
-                recovered: recovered ?? null,
-              });
-            }),
-          ),
-      }),
+      recover: recoverCommand(globals),
     },
+  });
+}
+
+/** What systemd calls when the relay does not start. */
+function recoverCommand(globals: Globals) {
+  return defineCommand({
+    meta: {
+      name: "recover",
+      description: "Finish or undo an interrupted upgrade; systemd calls it",
+      hidden: true,
+    },
+    args: here,
+    run: ({ args }) =>
+      told(() =>
+        changing(globals, args, async (_upgrade, recovered) => {
+          report(globals, "versions recover", recovered ?? "nothing was interrupted", {
+            recovered: recovered ?? null,
+          });
+        }),
+      ),
   });
 }
 

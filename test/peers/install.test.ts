@@ -198,6 +198,7 @@ function inside(dir: string): void {
       );
       expect([code, output]).toEqual([0, expect.stringContaining("signature and checksum are right")]);
       expect(output).toContain("madmail runs");
+      expect(output).toMatch(/The admin panel; .*\n\n {2}https:/);
       const link = /dclogin:(\S+)\/\?p=(\w+)&/.exec(output);
       expect(running()).toBe("1.0.0");
       const [user = "", password = ""] = [link?.[1], link?.[2]];
@@ -289,6 +290,21 @@ function inside(dir: string): void {
         const { code, output } = await upgrade(join(place, "madmail-1.1.0-linux-x64.tar.gz"));
         expect([code, output]).toEqual([1, expect.stringContaining("INVALID SIGNATURE")]);
       }
+      expect([inUse(), running()]).toEqual(["1.0.0", "1.0.0"]);
+    });
+
+    test("changes nothing where the disk is full or read-only, and says so", async () => {
+      mkdirSync("/opt/madmail/backups", { recursive: true });
+      works("mount", "-t", "tmpfs", "-o", "size=16k", "none", "/opt/madmail/backups");
+      const full = await upgrade(archive("1.1.0"));
+      works("umount", "/opt/madmail/backups");
+      expect([full.code, full.output]).toEqual([1, expect.stringMatching(/full[^]*Nothing was changed/)]);
+      works("mount", "--bind", "/opt/madmail", "/opt/madmail");
+      works("mount", "-o", "remount,bind,ro", "/opt/madmail");
+      const readOnly = await upgrade(archive("1.1.0"));
+      works("umount", "/opt/madmail");
+      expect([readOnly.code, readOnly.output]).toEqual([1, expect.stringMatching(/^madmail: /)]);
+      expect(readOnly.output).not.toContain("    at ");
       expect([inUse(), running()]).toEqual(["1.0.0", "1.0.0"]);
     });
 

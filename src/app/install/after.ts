@@ -4,6 +4,8 @@ import type { Config } from "../../config/config.ts";
 import { parseAddress } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
 import { generateName, generatePassword, systemRandom } from "../../auth/names.ts";
+import { OperationError } from "../../operations/operation.ts";
+import { controlCaller } from "../control.ts";
 import { DkimKeys } from "../dkim-keys.ts";
 import { createResolver } from "../federation.ts";
 import { plannedLink } from "../operator.ts";
@@ -36,6 +38,16 @@ export function firstAccount(config: Config): string | undefined {
   const address = parseAddress(`${generateName(systemRandom, accounts)}@${domains[0]}`);
   if (address === undefined) return undefined;
   return plannedLink(config, { address, password: generatePassword(systemRandom, accounts) });
+}
+
+/** A link that opens the admin panel of the relay that was just started; undefined where there is no panel. */
+export async function panelLink(config: Config): Promise<string | undefined> {
+  try {
+    return (await controlCaller(config.stateDir).call("admin.loginLink", {})).link;
+  } catch (error) {
+    if (error instanceof OperationError) return undefined;
+    throw error;
+  }
 }
 
 function zoneOf(machine: Machine, places: Places, config: Config, clock: Clock): ZoneFacts {
