@@ -34,6 +34,7 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["iproute2", ["ip", "-V"]],
   ["systemd", ["systemd-analyze", "--version"]],
   ["shellcheck", ["shellcheck", "--version"]],
+  ["pebble", ["sh", "-c", "command -v pebble"]],
 ];
 
 interface Stage {

@@ -1,6 +1,6 @@
 /** Mail to and from other servers, put together: resolver, ways out, `/mxdeliv`. */
 import type { Config } from "../config/config.ts";
-import { hostOf } from "../core/address.ts";
+import { type Domain, hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier, RouteOverrides, Signer } from "../delivery/courier.ts";
 import type { MailDoor } from "../delivery/intake.ts";
@@ -13,6 +13,7 @@ import { HttpClient } from "../federation/http-client.ts";
 import { Inbound, type InboundSettings } from "../federation/inbound.ts";
 import { MtaSts } from "../federation/mta-sts.ts";
 import { Outbound } from "../federation/outbound.ts";
+import { type ServerReport, testServer } from "../federation/server-test.ts";
 import type { Log } from "../log/events.ts";
 import { SmtpClient } from "../smtp/client.ts";
 
@@ -31,8 +32,16 @@ export interface CourierOptions {
   log: Log;
 }
 
-/** The ways to other servers. `stop` closes kept connections; call it after the last delivery. */
-export function createCourier(options: CourierOptions): { courier: Courier; stop(): void } {
+export interface Ways {
+  courier: Courier;
+  /** For the operator: how mail would get there. @param isAllowed whether rules let it. Never rejects */
+  test: (domain: Domain, isAllowed: boolean, signal?: AbortSignal) => Promise<ServerReport>;
+  /** Closes kept connections; call it after the last delivery. */
+  stop(): void;
+}
+
+/** The ways to other servers. */
+export function createCourier(options: CourierOptions): Ways {
   const { config, resolver, overrides, signer, clock, log } = options;
   const hosts = new HostFinder(resolver, () => {
     const { federation, publicAddress, hostname } = config();
@@ -49,8 +58,13 @@ export function createCourier(options: CourierOptions): { courier: Courier; stop
     return { tls, plainHttp, ports: { https, http: http_port, smtp: smtp_port } };
   };
   const courier = new Outbound({ settings, hosts, http, smtp, sts, overrides, signer, clock, log });
+  const helloName = () => config().hostname;
   return {
     courier,
+    test: (domain, isAllowed, signal) => {
+      const parts = { hosts, sts, settings, overrides, isAllowed, helloName, clock };
+      return testServer(parts, domain, signal);
+    },
     stop: () => {
       http.stop();
       smtp.stop();
@@ -70,5 +84,6 @@ export function createInbound(parts: {
 }
 
 export function inboundSettings({ federation }: Config): InboundSettings {
-  return { perMinute: federation.inbound_per_minute, burst: federation.inbound_burst };
+  const { inbound_per_minute: perMinute, inbound_burst: burst, message_size: messageMaxBytes } = federation;
+  return { perMinute, burst, messageMaxBytes };
 }

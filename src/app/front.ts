@@ -16,19 +16,27 @@ import type { IrohService } from "./iroh.ts";
 import { type BoundAddresses, type ConnectionFacts, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
 import { siteFacts, siteRegistration } from "./relay-facts.ts";
+import { openRest } from "./rest.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { TurnAddresses, TurnService } from "./turn.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
-export type RelayAddresses = BoundAddresses & TurnAddresses & { shadowsocks: string[]; iroh: string[] };
+export type RelayAddresses = BoundAddresses &
+  TurnAddresses & {
+    shadowsocks: string[];
+    iroh: string[];
+    rest: string[];
+  };
 
 export interface FrontParts {
   ground: Ground;
   supervisor: Supervisor;
   mail: Mail;
   tls: TlsMaterialStore;
+  /** The proof for a certificate authority. */
+  httpProof: (host: string, token: string) => string | undefined;
   dkim: DkimKeys;
   iroh: IrohService;
   turn: TurnService;
@@ -67,7 +75,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     places: () => ({
       http: listeners.port("http"),
       https: listeners.port("https"),
-      trusted: !tls.facts().selfSigned,
+      trusted: tls.facts().trusted,
     }),
   });
   const listeners = new Listeners({
@@ -94,12 +102,14 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());
   await turn.start();
+  const rest = openRest(ground, supervisor, parts.operations);
   return {
     facts,
     addresses: () => ({
       ...listeners.bound(),
       shadowsocks: shadowsocks.bound(),
       iroh: iroh.bound(),
+      rest,
       ...turn.bound(),
     }),
     connections: () => ({
@@ -113,7 +123,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
 }
 
 function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
-  const { ground, supervisor, mail, tls, dkim, admin, operations } = parts;
+  const { ground, supervisor, mail, tls, httpProof, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
   const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
@@ -123,9 +133,10 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
     facts,
     registration: siteRegistration(registration, state),
     wellKnown: {
-      stsHost: () => stsHost(config().hostname, !tls.facts().selfSigned),
+      stsHost: () => stsHost(config().hostname, tls.facts().trusted),
       domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
     },
+    acmeProof: httpProof,
     peerAddress,
     federation: (request) => inbound.answer(request),
     clock,

@@ -15,7 +15,7 @@ import type { AccountLookup } from "../policy/recipient.ts";
 import type { Pusher } from "../push/pusher.ts";
 import { MailSigner, watchKeys } from "./dkim.ts";
 import type { DkimKeys } from "./dkim-keys.ts";
-import { createCourier } from "./federation.ts";
+import { createCourier, type Ways } from "./federation.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import { relayMetadata } from "./metadata.ts";
@@ -43,6 +43,8 @@ export interface Mail {
   queue: MailQueue;
   imap: ImapHost;
   pusher: Pusher;
+  poller: ExchangerPoller;
+  testServer: Ways["test"];
 }
 
 /** Starts them; the supervisor stops and reconfigures them. @throws {StorageError} (as a rejection) */
@@ -59,7 +61,8 @@ export async function openMail(parts: MailParts): Promise<Mail> {
   const pushes = () => config().push.mode !== "off";
   const onDelivered: DeliveryListener = (users, sender) => pusher.delivered(users, sender);
 
-  const queue = await openQueue(parts, onDelivered);
+  const ways = openWays(parts);
+  const queue = await openQueue(parts, ways.courier, onDelivered);
   const accounts: AccountLookup = {
     exists: (address) => state.accounts.has(address),
     blocked: (address) => state.blocklist.has(address),
@@ -103,17 +106,26 @@ export async function openMail(parts: MailParts): Promise<Mail> {
     queue.reconfigure(next);
     poller.look();
   });
-  return { auth, door, queue, imap, pusher };
+  supervisor.onReload(() => pusher.look());
+  return { auth, door, queue, imap, pusher, poller, testServer: ways.test };
 }
 
-async function openQueue(parts: MailParts, onDelivered: DeliveryListener): Promise<MailQueue> {
-  const { ground, supervisor, resolver, dkim } = parts;
-  const { config, clock, log, store, state } = ground;
+/** To other servers. */
+function openWays({ ground, supervisor, resolver, dkim, courier }: MailParts) {
+  const { config, clock, log, state } = ground;
   const isLocal = (domain: Domain): boolean => config().domains.includes(domain);
   const signer = new MailSigner({ keys: dkim, isLocal, clock });
   const ways = createCourier({ config, resolver, overrides: state.overrides, signer, clock, log });
   supervisor.onStop(() => ways.stop());
-  const courier = parts.courier ?? ways.courier;
+  return { ...ways, courier: courier ?? ways.courier };
+}
+
+async function openQueue(
+  { ground, supervisor }: MailParts,
+  courier: Courier,
+  onDelivered: DeliveryListener,
+): Promise<MailQueue> {
+  const { config, clock, log, store, state } = ground;
   const queue = new MailQueue({ config: config(), courier, store, state, onDelivered, clock, log });
   await queue.start();
   supervisor.onStop(() => queue.stop());

@@ -112,6 +112,7 @@ test("an operator sees what waits, and takes it out", async () => {
   const queue: LiveRelay["queue"] = {
     retry: (selection) => mail.queue.retry(selection),
     drop: (selection) => mail.queue.drop(selection),
+    destinations: () => mail.queue.destinations(),
   };
   const operator = operatorOn({ clock: fixture.clock, db, state, store, config, live: { queue } });
   expect(await operator.call("queue.show", { id })).toMatchObject({

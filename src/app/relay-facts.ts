@@ -6,7 +6,7 @@ import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
 import type { Registration as SiteRegistration, SiteFacts } from "../http/app.ts";
 import type { HotState } from "../state/hot-state.ts";
-import type { TlsMaterialStore, TlsSource } from "../tls/material.ts";
+import type { TlsMaterialStore } from "../tls/material.ts";
 import { DkimKeyError, type DkimKeys } from "./dkim-keys.ts";
 import type { Listeners } from "./listeners.ts";
 
@@ -68,18 +68,6 @@ export function keepUntilReload(next: Config, current: Config): Config {
   };
 }
 
-export function tlsSource(config: Config): TlsSource {
-  const { tls, stateDir, hostname, domains, publicAddress } = config;
-  if (tls.mode === "acme") {
-    throw new StartError(
-      'tls.mode: "acme" is not part of this version; use "self-signed", or "file" with `cert` and `key`',
-    );
-  }
-  if (tls.mode === "file") return { mode: "file", cert: tls.cert ?? "", key: tls.key ?? "" };
-  const names = [hostname, ...domains, ...(publicAddress === undefined ? [] : [publicAddress])].map(hostOf);
-  return { mode: "self-signed", stateDir, names: [...new Set(names)] };
-}
-
 export function imapSettings({ imap, limits }: Config, push: boolean) {
   return {
     push,
@@ -105,7 +93,7 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
       submission: port("submission"),
       https: port("https"),
     },
-    trusted: !tls.facts().selfSigned,
+    trusted: tls.facts().trusted,
     messageMaxBytes: config.limits.message_size,
     quotaBytes: config.accounts.default_quota,
   };

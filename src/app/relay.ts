@@ -12,18 +12,20 @@ import type { SiteFacts } from "../http/app.ts";
 import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
-import type { LiveRelay } from "../operations/context.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { tlsSource } from "../tls/source.ts";
 import { Admin } from "./admin.ts";
+import { Certificates } from "./certificates.ts";
 import { ControlServer } from "./control.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { createResolver } from "./federation.ts";
 import { type Front, openFront, type RelayAddresses } from "./front.ts";
 import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
-import { type Mail, openMail } from "./mail.ts";
-import { keepUntilReload, reloadKeys, restartOnly, StartError, tlsSource } from "./relay-facts.ts";
+import { type LiveParts, liveRelay } from "./live.ts";
+import { openMail } from "./mail.ts";
+import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
 
@@ -72,7 +74,6 @@ export class Relay {
   async start(): Promise<RelayAddresses> {
     try {
       const front = await this.#start();
-      this.#front = front;
       return front.addresses();
     } catch (error) {
       await this.stop();
@@ -133,8 +134,7 @@ export class Relay {
 
   /** What the site tells; also the ports for account links. @throws {Error} before `start` */
   facts(): SiteFacts {
-    if (this.#front === undefined) throw new Error("the relay is not started");
-    return this.#front.facts();
+    return this.#opened().facts();
   }
 
   /**
@@ -170,6 +170,7 @@ export class Relay {
     const tls = new TlsMaterialStore(tlsSource(this.#config), clock);
     await tls.load();
     const resolver = createResolver(this.#config, clock);
+    const certificates = new Certificates({ config: this.#config, tls, resolver, clock, log });
     const dkim = this.#openDkim();
     const limits = new ConnectionLimits({
       total: this.#config.limits.connections,
@@ -178,10 +179,7 @@ export class Relay {
     const turn = new TurnService({ config: this.#config, getTls: () => tls.current(), limits, log, clock });
     const iroh = new IrohService({ config: this.#config, clock, log });
     supervisor.onStop(() => iroh.stop());
-    supervisor.onReload(async () => {
-      const result = await tls.reload();
-      return result.do === "kept" ? `certificate not replaced: ${result.why}` : undefined;
-    });
+    supervisor.onReload((next) => certificates.reconfigure(next));
     supervisor.onReload((next) => iroh.reconfigure(next));
     supervisor.onReload((next) => turn.reconfigure(next));
     supervisor.onReload(() => reloadKeys(dkim));
@@ -197,12 +195,13 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations(ground, mail);
+    const operations = this.#operations({ ground, mail, turn, iroh, certificates });
     const front = await openFront({
       ground,
       supervisor,
       mail,
       tls,
+      httpProof: certificates.httpProof,
       dkim,
       iroh,
       turn,
@@ -210,6 +209,9 @@ export class Relay {
       admin,
       operations,
     });
+    this.#front = front;
+    supervisor.onStop(() => certificates.stop());
+    certificates.start();
     // Operators come in when all else works, and are shown out first.
     const control = new ControlServer(this.#config.stateDir, operations, log);
     control.start();
@@ -217,23 +219,24 @@ export class Relay {
     return front;
   }
 
-  /** What operators can do; the front is there before anybody can ask. */
-  #operations(ground: Ground, mail: Mail): Operations {
-    const live: LiveRelay = {
+  /** @throws {Error} before `start` */
+  #opened(): Front {
+    if (this.#front === undefined) throw new Error("the relay is not started");
+    return this.#front;
+  }
+
+  /** What operators can do. Nobody can ask before the front is open. */
+  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates">): Operations {
+    const live = liveRelay({
+      ...parts,
+      front: () => this.#opened(),
       startedAtMs: this.#startedAtMs,
-      addresses: () => ({ ...this.#front?.addresses() }),
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
       loginLink: () => this.loginLink(),
-      sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
-      delivered: (users) => mail.pusher.delivered(users, null),
-      queue: {
-        retry: (selection) => mail.queue.queue.retry(selection),
-        drop: (selection) => mail.queue.queue.drop(selection),
-      },
-    };
+    });
     return new Operations({
-      ...ground,
+      ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,

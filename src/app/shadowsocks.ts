@@ -3,14 +3,12 @@
  * Tunnels lead to the listeners of clients only; what they carry counts for the client's address.
  */
 import type { Config } from "../config/config.ts";
-import { hostOf } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import type { Introductions } from "../net/introductions.ts";
 import { addressText, ListenError } from "../net/listener.ts";
-import type { MethodName } from "../shadowsocks/engine/methods.ts";
-import { ssLink } from "../shadowsocks/link.ts";
-import { ensurePassword, knownPassword, SecretError } from "../shadowsocks/secret.ts";
+import { proxyLink } from "../shadowsocks/facts.ts";
+import { ensurePassword, SecretError } from "../shadowsocks/secret.ts";
 import { type ShadowsocksOptions, ShadowsocksServer } from "../shadowsocks/server.ts";
 import type { ConnectionFacts } from "./listeners.ts";
 import type { Kept } from "./supervisor.ts";
@@ -109,7 +107,7 @@ export class Shadowsocks {
   link(): string | undefined {
     const port = this.#server?.port;
     if (port === undefined || this.#running === undefined) return undefined;
-    return linkOf(this.#parts.config(), { ...this.#running, port });
+    return proxyLink(this.#parts.config(), { ...this.#running, port });
   }
 
   async stop(): Promise<void> {
@@ -124,25 +122,6 @@ export class Shadowsocks {
     if (own !== undefined) return own;
     return this.#parts.config().shadowsocks.allowed_ports.includes(port) ? "127.0.0.1" : undefined;
   }
-}
-
-/** What the command line shows of a relay that may be running elsewhere. */
-export interface ProxyFacts {
-  enabled: boolean;
-  cipher: MethodName;
-  /** Absent until the first start has made a password, or where the port is the system's choice. */
-  link: string | undefined;
-}
-
-/** @throws {SecretError} */
-export function proxyFacts(config: Config): ProxyFacts {
-  const { stateDir, shadowsocks } = config;
-  const secret = { method: shadowsocks.cipher, password: shadowsocks.password };
-  const password = knownPassword(stateDir, secret);
-  const port = shadowsocks.listen[0]?.port ?? 0;
-  const link =
-    password === undefined || port === 0 ? undefined : linkOf(config, { ...secret, password, port });
-  return { enabled: shadowsocks.enabled, cipher: secret.method, link };
 }
 
 function wanted({ shadowsocks, stateDir }: Config): ShadowsocksOptions | undefined {
@@ -163,9 +142,4 @@ function wanted({ shadowsocks, stateDir }: Config): ShadowsocksOptions | undefin
 function sameBut(a: ShadowsocksOptions | undefined, b: ShadowsocksOptions | undefined): boolean {
   const rest = (options: ShadowsocksOptions | undefined) => JSON.stringify({ ...options, listen: [] });
   return rest(a) === rest(b);
-}
-
-function linkOf(config: Config, parts: { method: MethodName; password: string; port: number }): string {
-  const host = hostOf(config.publicAddress ?? config.hostname);
-  return ssLink({ ...parts, host, tag: hostOf(config.domains[0]) });
 }

@@ -4,7 +4,6 @@ import { defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
 import { firstAccount, panelLink, recordFindings, recordsFor } from "../app/install/after.ts";
 import {
-  canObtain,
   type Choices,
   chosenDomain,
   chosenHostname,
@@ -173,7 +172,7 @@ async function ask(given: Args, stateDir: string): Promise<Choices> {
 
 async function askTls(questions: Questions, domain: string, told: TlsOptions): Promise<TlsChoice> {
   if (told.mode !== undefined || told.cert !== undefined) return chosenTls(domain, told);
-  const modes = [...(canObtain ? ["acme"] : []), "self-signed", "file"];
+  const modes = ["acme", "self-signed", "file"];
   const fallback = domain.startsWith("[") ? "self-signed" : modes[0];
   const mode = await questions.ask(`Certificate: ${modes.join(", ")}`, fallback, (answer) => {
     if (modes.includes(answer)) return answer;

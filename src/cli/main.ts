@@ -17,6 +17,7 @@ export function commands(globals: Globals): CommandDef {
     },
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
+      certificate: async () => (await import("./certificate.ts")).certificateCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type CommandDef, defineCommand } from "citty";
 import { renderUnicodeCompact } from "uqr";
-import { type ProxyFacts, proxyFacts } from "../app/shadowsocks.ts";
+import { type ProxyFacts, proxyFacts } from "../shadowsocks/facts.ts";
 import type { Config } from "../config/config.ts";
 import { locateConfig } from "../config/locate.ts";
 import { applySettings } from "../config/settings.ts";

@@ -25,6 +25,7 @@ export interface Config {
   readonly publicAddress: string | undefined;
   readonly listen: Readonly<Record<ListenerName, readonly ListenAddress[]>>;
   readonly tls: Readonly<ConfigFile["tls"]>;
+  readonly acme: Readonly<ConfigFile["acme"]>;
   readonly storage: Readonly<ConfigFile["storage"]>;
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
@@ -42,6 +43,7 @@ export interface Config {
   readonly push: Readonly<ConfigFile["push"]>;
   readonly site: Readonly<ConfigFile["site"]>;
   readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly rest: { readonly listen: readonly ListenAddress[] };
   readonly webmail: Readonly<ConfigFile["webmail"]>;
   readonly log: Readonly<ConfigFile["log"]>;
   /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
@@ -97,6 +99,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
       ...(file.tls.cert === undefined ? {} : { cert: resolve(baseDir, file.tls.cert) }),
       ...(file.tls.key === undefined ? {} : { key: resolve(baseDir, file.tls.key) }),
     },
+    acme: resolveAcme(file, baseDir),
     storage: file.storage,
     accounts: file.accounts,
     limits: file.limits,
@@ -112,10 +115,47 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     push: file.push,
     site: file.site,
     admin: file.admin,
+    rest: { listen: file.rest.listen.map(parseEndpoint) },
     webmail: file.webmail,
     log: file.log,
     given: [...(overrides.given ?? [])],
   });
+}
+
+/** @throws {ConfigError} on contradictions, which count only where certificates come that way */
+function resolveAcme({ acme, tls, hostname, domains }: ConfigFile, baseDir: string): ConfigFile["acme"] {
+  if (tls.mode === "acme") {
+    const fault = acmeFault(acme, hostname ?? domains?.[0]);
+    if (fault !== undefined) throw new ConfigError(`acme: ${fault}`);
+  }
+  const places = ["ca_file", "cloudflare_token_file", "aws_credentials_file", "eab_hmac_key_file"] as const;
+  const resolved = places.flatMap((key) => {
+    const path = acme[key];
+    return path === undefined ? [] : [[key, resolve(baseDir, path)] as const];
+  });
+  return { ...acme, ...Object.fromEntries(resolved) };
+}
+
+function acmeFault(acme: ConfigFile["acme"], hostname: string | undefined): string | undefined {
+  const { challenge, dns_provider: provider, dns_hook: hook } = acme;
+  const names = acme.names.length > 0 ? acme.names : [hostname];
+  if (challenge === "dns-01" && names.some((name) => name?.startsWith("["))) {
+    return 'IP addresses are proved by challenge "http-01" only';
+  }
+  if ((acme.eab_key_id === undefined) !== (acme.eab_hmac_key_file === undefined)) {
+    return "eab_key_id and eab_hmac_key_file go together";
+  }
+  if (challenge === "http-01") return undefined;
+  if (provider === undefined) return 'challenge "dns-01" needs `dns_provider`';
+  if (provider === "hook") return hook.length > 0 ? undefined : 'dns_provider "hook" needs `dns_hook`';
+  if (provider === "cloudflare") {
+    const has = acme.cloudflare_token !== undefined || acme.cloudflare_token_file !== undefined;
+    return has ? undefined : 'dns_provider "cloudflare" needs `cloudflare_token` or `cloudflare_token_file`';
+  }
+  const inline = acme.aws_access_key_id !== undefined && acme.aws_secret_access_key !== undefined;
+  return inline || acme.aws_credentials_file !== undefined
+    ? undefined
+    : 'dns_provider "route53" needs `aws_access_key_id` and `aws_secret_access_key`, or `aws_credentials_file`';
 }
 
 /** @throws {ConfigError} on contradictions */

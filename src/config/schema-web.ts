@@ -1,7 +1,9 @@
 /** The sections of `madmail.toml` about what browsers see: site, administration, mail in the browser. */
 import { z } from "zod";
+import { endpoints } from "./schema-fields.ts";
 
-export const languages = ["en", "fa", "ru", "es"] as const;
+/** `auto` is what the visitor's browser asks for. */
+export const languages = ["auto", "en", "fa", "ru", "es"] as const;
 /** How account links tell clients to connect; `default` is what listens. */
 export const linkSecurities = ["default", "ssl", "starttls"] as const;
 
@@ -27,10 +29,10 @@ const security = (what: string) =>
     });
 
 export const site = z.strictObject({
-  language: z
-    .enum(languages)
-    .default("en")
-    .meta({ description: "Language of the site. A setting made at run time wins." }),
+  language: z.enum(languages).default("auto").meta({
+    description:
+      "Language of the site: `auto` is what the visitor's browser asks for. A setting made at run time wins.",
+  }),
   imap_security: security("IMAP"),
   smtp_security: security("submission"),
 });
@@ -69,4 +71,11 @@ export const webmail = z.strictObject({
     .meta({
       description: "Origins of other sites whose pages may use them. A setting made at run time wins.",
     }),
+});
+
+export const rest = z.strictObject({
+  listen: endpoints(
+    ["127.0.0.1:8080"],
+    "Where the REST API for scripts answers, without TLS, while ENABLE_API=true stands in the environment.",
+  ),
 });

@@ -5,7 +5,8 @@
 import { z } from "zod";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
-import { admin, site, webmail } from "./schema-web.ts";
+import { acme, tls } from "./schema-tls.ts";
+import { admin, rest, site, webmail } from "./schema-web.ts";
 
 const listen = z.strictObject({
   smtp: endpoints(["0.0.0.0:25", "[::]:25"], "Mail from other servers, with STARTTLS (RFC 5321)."),
@@ -18,18 +19,6 @@ const listen = z.strictObject({
     ["0.0.0.0:443", "[::]:443"],
     "Site, and by ALPN also IMAP (`imap`) and submission (`smtp`).",
   ),
-});
-
-const tls = z.strictObject({
-  mode: z.enum(["self-signed", "file", "acme"]).default("self-signed").meta({
-    description:
-      "Where the certificate comes from: made here, read from `cert` and `key`, or obtained (not in this version).",
-  }),
-  cert: z
-    .string()
-    .optional()
-    .meta({ description: "PEM file with the certificate chain, for mode `file`. Read again on SIGHUP." }),
-  key: z.string().optional().meta({ description: "PEM file with the private key, for mode `file`." }),
 });
 
 const storage = z.strictObject({
@@ -122,6 +111,10 @@ const smtp = z.strictObject({
     description:
       "Whether port 25 takes mail only inside TLS (STARTTLS), as chatmail relays do; the others are told 530.",
   }),
+  allow_remote_recipients: z.boolean().default(false).meta({
+    description:
+      "Whether anybody may send mail to other servers through port 25, without login: an open relay, for closed networks only. A setting made at run time wins.",
+  }),
 });
 
 const imap = z.strictObject({
@@ -178,6 +171,7 @@ export const configSchema = z.strictObject({
     description: "Addresses to listen on. Every key takes a list; an empty list turns the service off.",
   }),
   tls: tls.prefault({}).meta({ description: "Certificate." }),
+  acme: acme.prefault({}).meta({ description: "Certificates from an authority (ACME, RFC 8555)." }),
   storage: storage.prefault({}).meta({ description: "How mail is kept." }),
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
@@ -199,6 +193,7 @@ export const configSchema = z.strictObject({
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
   site: site.prefault({}).meta({ description: "The public site, and the account links it hands out." }),
   admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
+  rest: rest.prefault({}).meta({ description: "Provisioning by scripts over HTTP." }),
   webmail: webmail.prefault({}).meta({ description: "Mail in the browser; off by default." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });

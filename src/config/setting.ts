@@ -23,6 +23,8 @@ export interface Setting {
   readonly kind: Pick<SettingKind<unknown>, "name" | "allowed" | "expects">;
   /** Another setting that says the same in another way, and goes when this one is set. */
   readonly replaces: string | undefined;
+  /** A toggle that is on from when this one is set. */
+  readonly switchesOn: string | undefined;
   /** It is about where something listens: the file can have turned that off. */
   readonly isPlace: boolean;
   /** What a configuration says, in the words of this setting; "" is nothing. */
@@ -44,6 +46,7 @@ interface Declared<T> {
   path: string;
   doc: string;
   replaces?: string;
+  switchesOn?: string;
   isPlace?: true;
   of(config: Config): T | undefined;
   put(draft: Draft, value: T): void;
@@ -51,7 +54,19 @@ interface Declared<T> {
 
 /** Ties text to a place in the configuration. */
 export function setting<T>(declared: Declared<T>): Setting {
-  const { name, key = keyOf(name), kind, effect, path, doc, replaces, isPlace, of, put } = declared;
+  const {
+    name,
+    key = keyOf(name),
+    kind,
+    effect,
+    path,
+    doc,
+    replaces,
+    switchesOn,
+    isPlace,
+    of,
+    put,
+  } = declared;
   const said = (config: Config): string => {
     const value = of(config);
     return value === undefined ? "" : kind.show(value);
@@ -68,6 +83,7 @@ export function setting<T>(declared: Declared<T>): Setting {
     path,
     kind,
     replaces,
+    switchesOn,
     isPlace: isPlace === true,
     show: said,
     shown: (text) => translated(text, kind.show),

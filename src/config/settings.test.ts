@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { configFromText } from "./read.ts";
-import { applySettings, contradictions, portQuarrel, settingNamed, settings } from "./settings.ts";
+import { applySettings, settingFaults, settingNamed, settings } from "./settings.ts";
 
 const text = `domains = ["relay.test"]
 state_dir = "/x"
@@ -161,11 +161,17 @@ test("the configuration tells what the file gives", () => {
   ]);
 });
 
-test("contradictions and quarrels about ports are named", () => {
-  const turn = { ...file.turn, relay_port_min: 3000, relay_port_max: 4000 };
-  expect(contradictions({ turn })).toEqual([
-    "turn_port 3478 is inside the range of relayed ports, 3000 to 4000",
-  ]);
-  expect(portQuarrel(file)).toBeUndefined();
-  expect(portQuarrel(over({ __IMAP_PORT__: "993" }))).toBe("port 993 would be both imap and imaps");
+test.each<[Record<string, string>, string[]]>([
+  [{}, []],
+  [
+    { __TURN_RELAY_PORT_MIN__: "3000", __TURN_RELAY_PORT_MAX__: "4000" },
+    ["turn_port 3478 is inside the range of relayed ports, 3000 to 4000"],
+  ],
+  [
+    { __TURN_RELAY_PORT_MIN__: "5000", __TURN_RELAY_PORT_MAX__: "4000" },
+    ["turn_relay_port_min must be <= turn_relay_port_max, found 5000 and 4000"],
+  ],
+  [{ __IMAP_PORT__: "993" }, ["port 993 would be both imap and imaps"]],
+])("%j together are refused as %j", (values, faults) => {
+  expect(settingFaults(file, (key) => values[key])).toEqual(faults);
 });

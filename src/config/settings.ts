@@ -22,11 +22,7 @@ export function settingNamed(name: string): Setting | undefined {
 
 /** The configuration in force: what `config` says, and settings over it. */
 export function applySettings(config: Config, get: SettingLookup): Config {
-  const draft = structuredClone(config) as Draft;
-  for (const setting of settingTable) {
-    const text = get(setting.key);
-    if (text !== undefined) setting.apply(draft, text);
-  }
+  const draft = overlay(config, get);
   if (contradictions(draft).length > 0) {
     const { listen, relay_port_min, relay_port_max } = structuredClone(config.turn) as Draft["turn"];
     Object.assign(draft.turn, { listen, relay_port_min, relay_port_max });
@@ -34,8 +30,25 @@ export function applySettings(config: Config, get: SettingLookup): Config {
   return deepFreeze(draft) as Config;
 }
 
+/** What is wrong with these settings together, for the operator. */
+export function settingFaults(config: Config, get: SettingLookup): string[] {
+  const before = portQuarrel(applySettings(config, () => undefined));
+  const wanted = overlay(config, get);
+  const quarrel = portQuarrel(wanted);
+  return [...contradictions(wanted), ...(quarrel === undefined || quarrel === before ? [] : [quarrel])];
+}
+
+function overlay(config: Config, get: SettingLookup): Draft {
+  const draft = structuredClone(config) as Draft;
+  for (const setting of settingTable) {
+    const text = get(setting.key);
+    if (text !== undefined) setting.apply(draft, text);
+  }
+  return draft;
+}
+
 /** What can't be had at the same time, for the operator. */
-export function contradictions({ turn }: Pick<Config, "turn">): string[] {
+function contradictions({ turn }: Config | Draft): string[] {
   const { relay_port_min: min, relay_port_max: max } = turn;
   const found: string[] = [];
   if (min > max) found.push(`turn_relay_port_min must be <= turn_relay_port_max, found ${min} and ${max}`);
@@ -47,7 +60,7 @@ export function contradictions({ turn }: Pick<Config, "turn">): string[] {
 }
 
 /** Two services can't have one TCP port. @returns for the operator; undefined where there is no quarrel */
-export function portQuarrel(config: Config): string | undefined {
+function portQuarrel(config: Config | Draft): string | undefined {
   const owners = new Map<number, string>();
   const places: [string, readonly { port: number }[]][] = [
     ...Object.entries(config.listen),

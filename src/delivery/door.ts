@@ -41,6 +41,10 @@ export interface DoorSettings {
     readonly send_per_minute: number;
     readonly send_burst: number;
   };
+  readonly smtp?: {
+    /** An open relay. */
+    readonly allow_remote_recipients: boolean;
+  };
 }
 
 /** Totals that survive restarts. */
@@ -85,6 +89,7 @@ export class Door implements MailDoor {
   readonly #time: DeliveryTime;
   #limits: DoorSettings["limits"];
   #domains: ReadonlySet<Domain>;
+  #isOpenRelay: boolean;
 
   constructor(parts: DoorParts) {
     const { settings, store, accounts, clock } = parts;
@@ -94,6 +99,7 @@ export class Door implements MailDoor {
     this.#time = new DeliveryTime(clock);
     this.#limits = settings.limits;
     this.#domains = new Set(settings.domains);
+    this.#isOpenRelay = settings.smtp?.allow_remote_recipients === true;
     this.#sendRate = new RateLimiter(sendRateOf(settings), clock);
   }
 
@@ -109,6 +115,7 @@ export class Door implements MailDoor {
   reconfigure(settings: DoorSettings): void {
     this.#limits = settings.limits;
     this.#domains = new Set(settings.domains);
+    this.#isOpenRelay = settings.smtp?.allow_remote_recipients === true;
     this.#sendRate.change(sendRateOf(settings));
   }
 
@@ -123,7 +130,7 @@ export class Door implements MailDoor {
 
   judgeRecipient(who: SubmitterFacts, _sender: Address | null, recipient: Address): Verdict {
     const domain = domainOf(recipient);
-    const verdict = judgeRecipient(who, recipient, this.#isLocal, this.#federation);
+    const verdict = judgeRecipient(who, recipient, this.#isLocal, this.#federation, this.#isOpenRelay);
     if (verdict.do !== "accept" || this.#isLocal(domain)) return verdict;
     const { outgoing } = this.#parts;
     if (outgoing === undefined) return refuse("federationOff");
@@ -144,6 +151,7 @@ export class Door implements MailDoor {
       isLocal: this.#isLocal,
       bytesMax: this.messageMaxBytes,
       federation: this.#federation,
+      isOpenRelay: this.#isOpenRelay,
     };
     const parts = { ...this.#parts, time: this.#time };
     return new DoorIntake(parts, this.#room, rules, envelope, reception, probe);
@@ -157,6 +165,7 @@ interface IntakeRules {
   isLocal: (domain: Domain) => boolean;
   bytesMax: number;
   federation: FederationRules;
+  isOpenRelay: boolean;
 }
 
 /** One message between DATA and its verdict. */
@@ -230,8 +239,8 @@ class DoorIntake implements Intake {
     const verdict = await this.#admit();
     if (verdict.do === "drop") log.emit({ kind: "messageDropped", via, why: verdict.why });
     if (verdict.do !== "accept") return verdict;
-    const { isLocal, federation } = this.#rules;
-    const sorted = sortRecipients(this.#envelope, recipients, accounts, isLocal, federation);
+    const { isLocal, federation, isOpenRelay } = this.#rules;
+    const sorted = sortRecipients(this.#envelope, recipients, accounts, isLocal, federation, isOpenRelay);
     for (const _ of sorted.dismissed) this.#drop("silentlyDismissed");
     if (sorted.known.length + sorted.remote.length === 0) return this.#nobodyHere(sorted);
     if (sorted.remote.length > 0 && this.#parts.outgoing === undefined) return refuse("federationOff");

@@ -17,7 +17,7 @@ afterAll(() => server.stop(true));
 beforeEach(() => {
   door = new FakeDoor();
   const log = new FakeLog();
-  const settings = { perMinute: 60, burst: 5 };
+  const settings = { perMinute: 60, burst: 5, messageMaxBytes: 1e9 };
   inbound = new Inbound({ settings, door, peerAddress: () => "192.0.2.1", log, clock });
   clock.advance(3_600_000);
 });

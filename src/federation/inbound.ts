@@ -25,6 +25,8 @@ export interface InboundSettings {
   readonly perMinute: number;
   /** Messages at once before that rate counts. */
   readonly burst: number;
+  /** Largest message, as far as the door allows. */
+  readonly messageMaxBytes: number;
 }
 
 export interface InboundParts {
@@ -39,14 +41,21 @@ export interface InboundParts {
 export class Inbound {
   readonly #parts: InboundParts;
   readonly #rate: RateLimiter;
+  #messageMaxBytes: number;
 
   constructor(parts: InboundParts) {
     this.#parts = parts;
+    this.#messageMaxBytes = parts.settings.messageMaxBytes;
     this.#rate = new RateLimiter(parts.settings, parts.clock);
   }
 
   reconfigure(settings: InboundSettings): void {
     this.#rate.change(settings);
+    this.#messageMaxBytes = settings.messageMaxBytes;
+  }
+
+  get #bytesMax(): number {
+    return Math.min(this.#messageMaxBytes, this.#parts.door.messageMaxBytes);
   }
 
   /** Answers a request to `/mxdeliv`. Never rejects. */
@@ -72,8 +81,7 @@ export class Inbound {
   ): Verdict | { recipients: Address[] } {
     const { door } = this.#parts;
     const who: SubmitterFacts = { via: "http", login: null };
-    if (Number(request.headers.get("content-length") ?? 0) > door.messageMaxBytes)
-      return refuse("messageTooBig");
+    if (Number(request.headers.get("content-length") ?? 0) > this.#bytesMax) return refuse("messageTooBig");
     if (recipients.length > door.recipientsMax) return refuse("tooManyRecipients");
     const verdict = door.judgeSender(who, sender);
     if (verdict.do !== "accept") return verdict;
@@ -111,7 +119,7 @@ export class Inbound {
 
   /** @throws when the peer breaks off */
   async #read(request: Request, intake: Intake): Promise<"tooBig" | "tooSlow" | "cut" | undefined> {
-    const { door, clock } = this.#parts;
+    const { clock } = this.#parts;
     if (request.body === null) return undefined;
     const reader = request.body.getReader();
     const lines = new LineEnds((bytes) => intake.write(bytes));
@@ -120,6 +128,7 @@ export class Inbound {
       isLate = true;
       reader.cancel().catch(() => {});
     });
+    const bytesMax = this.#bytesMax;
     let bytes = 0;
     try {
       for (;;) {
@@ -127,7 +136,7 @@ export class Inbound {
         if (isLate) return "tooSlow";
         if (done) break;
         bytes += value.length;
-        if (bytes > door.messageMaxBytes) {
+        if (bytes > bytesMax) {
           await reader.cancel();
           return "tooBig";
         }

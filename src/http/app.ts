@@ -14,6 +14,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import { networkOf } from "../net/connection-limits.ts";
 import { RateLimiter } from "../policy/rate.ts";
+import { addAcmeChallenge } from "./acme-challenge.ts";
 import { autoconfigXml } from "./autoconfig.ts";
 import { readBody } from "./body.ts";
 import { dcaccountLink, dcloginLink, type ServicePorts } from "./links.ts";
@@ -67,6 +68,8 @@ export interface AppParts {
   facts(): SiteFacts;
   registration: Registration;
   wellKnown: WellKnown;
+  /** The proof for a certificate authority, by `Host` and token. */
+  acmeProof?: (host: string, token: string) => string | undefined;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
   /** Mail from other relays (`/mxdeliv`). */
@@ -147,6 +150,7 @@ export function createApp(parts: AppParts): Hono {
     app.get(path, (c) => serve(c, autoconfigXml(parts.facts()), "application/xml; charset=utf-8", HOUR_S));
   }
   addWellKnown(app, parts.wellKnown);
+  if (parts.acmeProof !== undefined) addAcmeChallenge(app, parts.acmeProof);
   app.get("/robots.txt", (c) =>
     serve(c, "User-agent: *\nDisallow: /new\n", "text/plain; charset=utf-8", DAY_S),
   );

@@ -29,6 +29,9 @@ export type Event =
   | { kind: "pushFailed"; why: "refused" | "unreachable" | "timeout" }
   | { kind: "pushDropped"; why: "tokenGone" | "tokenForgotten" | "tooOften" | "tooOld" | "queueFull" }
   | { kind: "pushPaused" }
+  | { kind: "certificateObtained"; hours: number }
+  | { kind: "certificateFailed"; why: string; what: string; retryMinutes: number }
+  | { kind: "certificateExpiring"; hoursLeft: number }
   | { kind: "storageTrouble"; what: string }
   | { kind: "internalFault"; where: string; error: unknown }
   | { kind: "notice"; text: string };

@@ -23,6 +23,9 @@ const rankOf: Record<LogLevel, number> = { off: 0, error: 1, info: 2, debug: 3 }
 const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   internalFault: "error",
   storageTrouble: "error",
+  certificateFailed: "error",
+  certificateExpiring: "error",
+  certificateObtained: "info",
   notice: "info",
   accountCreated: "info",
   operation: "info",

@@ -6,6 +6,7 @@
  * - No wait outlives the connection, and none rejects: what goes wrong is a text for the operator.
  * - What a peer may send ahead is bounded; a socket is closed exactly once.
  */
+import type { PeerCertificate as NodeCertificate } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import { OutputQueue, type OutputOwner } from "./output.ts";
 
@@ -42,6 +43,14 @@ export interface DialOptions {
 }
 
 export type Dialled = { ok: true; socket: OutgoingSocket } | { ok: false; why: string };
+
+/** What a peer showed. */
+export interface PeerCertificate {
+  readonly names: readonly string[];
+  readonly issuer: string;
+  /** As the certificate has it. */
+  readonly notAfter: string;
+}
 
 /** `end`: the peer sent all it will. */
 export type Incoming =
@@ -205,6 +214,22 @@ export class OutgoingSocket implements OutputOwner {
     const why = shaken?.error ?? this.#failure ?? "TLS handshake timed out";
     this.destroy();
     return `TLS: ${why}`;
+  }
+
+  /** What the peer showed in the handshake. */
+  certificate(): PeerCertificate | undefined {
+    if (!this.isSecure || this.#socket === undefined) return undefined;
+    // The types promise more than a peer without a certificate has.
+    const shown: Partial<NodeCertificate> | undefined = this.#socket.getPeerCertificate();
+    if (shown?.valid_to === undefined) return undefined;
+    const named = (shown.subjectaltname ?? "").split(", ").filter((name) => name !== "");
+    const names = named.map((name) => name.replace(/^(DNS|IP Address):/, ""));
+    const issuer = [shown.issuer?.O, shown.issuer?.CN].flat().filter((part) => part !== undefined);
+    return {
+      names: names.length > 0 ? names : [shown.subject?.CN].flat().filter((name) => name !== undefined),
+      issuer: issuer.join(", "),
+      notAfter: shown.valid_to,
+    };
   }
 
   /** Ends the connection when `stop` aborts. @returns lets go of the signal */

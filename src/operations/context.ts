@@ -4,13 +4,18 @@
  */
 import type { AccountOperations } from "../auth/account-operations.ts";
 import type { Config } from "../config/config.ts";
-import type { Address } from "../core/address.ts";
+import type { Address, Domain } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Db } from "../db/open.ts";
 import type { Selection } from "../delivery/queue/entry-index.ts";
+import type { ServerReport } from "../federation/server-test.ts";
+import type { IrohStatus } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
+import type { PusherFacts } from "../push/pusher.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
+import type { CertificateStatus, RenewOptions, RenewResult } from "../tls/status.ts";
+import type { TurnFacts } from "../turn/server.ts";
 
 export interface OperationContext {
   /** The configuration in force: the file, and what settings say over it. */
@@ -47,5 +52,33 @@ export interface LiveRelay {
   readonly queue: {
     retry(selection: Selection): number;
     drop(selection: Selection): number;
+    /** Every domain with mail waiting. */
+    destinations(): readonly { domain: Domain; messages: number }[];
   };
+  /** Connections open now, by service. */
+  connections(): Record<string, ConnectionFacts>;
+  readonly services: LiveServices;
+  /** Asks DNS and the servers of a domain, and waits no longer than a person does. Never rejects. */
+  testServer(domain: Domain, signal?: AbortSignal): Promise<ServerReport>;
+  /** The exchangers are others now. */
+  lookForExchangers(): void;
+  readonly certificates: {
+    status(): Promise<CertificateStatus>;
+    renew(options: RenewOptions): Promise<RenewResult>;
+  };
+}
+
+export interface ConnectionFacts {
+  connections: number;
+  /** IPv4 addresses and IPv6 /64 networks. */
+  addresses: number;
+}
+
+/** Figures since the start, and what is going on now. */
+export interface LiveServices {
+  /** Undefined while it is off; `ending` are calls that may end by themselves after it was turned off. */
+  turn(): { facts: TurnFacts | undefined; ending: number; advertised: boolean };
+  iroh(): IrohStatus & { url: string | undefined };
+  shadowsocks(): ConnectionFacts & { link: string | undefined };
+  push(): PusherFacts;
 }

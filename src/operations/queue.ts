@@ -142,7 +142,7 @@ function isSelected({ id, letter }: { id: string; letter: { domain: Domain } }, 
 }
 
 /** Every entry, in order of arrival. @throws {StorageError} */
-async function waiting({ store }: OperationContext): Promise<Waiting[]> {
+export async function waiting({ store }: Pick<OperationContext, "store">): Promise<Waiting[]> {
   const found: Waiting[] = [];
   const visit = (entry: { id: string; note: string; bytes: number }) => {
     const letter = decodeLetter(entry.note);

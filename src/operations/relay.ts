@@ -3,6 +3,7 @@ import { z } from "zod";
 import { version } from "../core/version.ts";
 import { count, timeMs } from "./fields.ts";
 import { operation, OperationError } from "./operation.ts";
+import { pendingSettings } from "./settings.ts";
 
 const AUDIT_MAX = 1000;
 
@@ -19,11 +20,29 @@ export const relayOperations = {
       domains: z.array(z.string()),
       listeners: z.record(z.string(), z.array(z.string())),
       accounts: count,
+      /** Open now, by service. */
+      connections: z.record(z.string(), z.strictObject({ connections: count, addresses: count })),
+      services: z.strictObject({
+        turn: z.boolean(),
+        iroh: z.boolean(),
+        shadowsocks: z.boolean(),
+        push: z.enum(["off", "on", "auto"]),
+        /** Calls under way. */
+        turnAllocations: count,
+        /** Endpoints that can be reached. */
+        irohEndpoints: count,
+        /** Since the start. */
+        pushesSent: count,
+      }),
+      /** Settings that wait for a reload or a start. */
+      pending: z.array(z.string()),
       /** Since the database was made, by name of the counter. */
       messages: z.record(z.string(), count),
     }),
-    run({ config, state, live }) {
-      const { hostname, domains } = config();
+    run(context) {
+      const { config, state, live } = context;
+      const { hostname, domains, turn, iroh, shadowsocks, push } = config();
+      const relay = live?.services.iroh();
       return {
         version,
         running: live !== undefined,
@@ -32,6 +51,17 @@ export const relayOperations = {
         domains: [...domains],
         listeners: live?.addresses() ?? {},
         accounts: state.accounts.size,
+        connections: live?.connections() ?? {},
+        services: {
+          turn: turn.enabled,
+          iroh: iroh.enabled,
+          shadowsocks: shadowsocks.enabled,
+          push: push.mode,
+          turnAllocations: live?.services.turn().facts?.allocations ?? 0,
+          irohEndpoints: (relay?.legacyEndpoints ?? 0) + (relay?.currentEndpoints ?? 0),
+          pushesSent: live?.services.push().sent ?? 0,
+        },
+        pending: pendingSettings(context),
         messages: Object.fromEntries(state.counters.entries()),
       };
     },

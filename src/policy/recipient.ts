@@ -36,10 +36,16 @@ export function judgeRecipient(
   recipient: Address,
   isLocal: (domain: Domain) => boolean,
   rules: FederationRules,
+  isOpenRelay = false,
 ): Verdict {
   const domain = domainOf(recipient);
   if (isLocal(domain)) return accept;
-  return speaker.via === "submission" ? judgeOutbound(rules, domain) : refuse("relayDenied");
+  return maySendOn(speaker, isOpenRelay) ? judgeOutbound(rules, domain) : refuse("relayDenied");
+}
+
+/** Whose mail for other servers is taken: users', and on an open relay what comes by port 25. */
+function maySendOn({ via }: Speaker, isOpenRelay: boolean): boolean {
+  return via === "submission" || (isOpenRelay && via === "smtp");
 }
 
 /** Who of the accepted recipients has a mailbox to deliver to, and who is elsewhere. */
@@ -49,12 +55,13 @@ export function sortRecipients(
   accounts: AccountLookup,
   isLocal: (domain: Domain) => boolean,
   rules: FederationRules,
+  isOpenRelay = false,
 ): SortedRecipients {
   const sorted: SortedRecipients = { known: [], unknown: [], remote: [], dismissed: [] };
   const outside = speaker.via !== "submission";
   for (const recipient of new Set(recipients)) {
     const domain = domainOf(recipient);
-    if (!outside && !isLocal(domain)) {
+    if (!isLocal(domain) && maySendOn(speaker, isOpenRelay)) {
       sorted[isDismissed(rules, domain) ? "dismissed" : "remote"].push(recipient);
       continue;
     }

@@ -3,7 +3,7 @@
  * After a rest one attempt goes first; the next rest is twice as long.
  */
 
-const FAILURES_MAX = 5;
+export const FAILURES_MAX = 5;
 const REST_MIN_MS = 60_000;
 const REST_MAX_MS = 3_600_000;
 
@@ -15,6 +15,11 @@ export class Breaker {
   /** Whether it waits for the service to come back. */
   get isOpen(): boolean {
     return this.#failures >= FAILURES_MAX;
+  }
+
+  /** In a row. */
+  get failures(): number {
+    return this.#failures;
   }
 
   /** How many attempts may be under way together at `nowMs`. */

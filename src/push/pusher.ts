@@ -42,6 +42,18 @@ export interface PusherParts {
   clock: Clock;
 }
 
+/** For the operator. */
+export interface PusherFacts {
+  /** Tokens that wait or are being sent. */
+  pending: number;
+  /** Notifications that the service took since the start. */
+  sent: number;
+  /** Attempts in a row that failed. */
+  consecutiveFailures: number;
+  /** The service failed too often; in mode `auto`. */
+  resting: boolean;
+}
+
 interface Job {
   /** Attempts that failed since the last message. */
   tries: number;
@@ -66,6 +78,7 @@ export class Pusher implements Service {
   #cancelDaily: CancelTimer | undefined;
   #stopped = false;
   #idle: (() => void) | undefined;
+  #sent = 0;
 
   constructor(parts: PusherParts) {
     this.#parts = parts;
@@ -79,6 +92,20 @@ export class Pusher implements Service {
   /** The service failed too often; in mode `auto`. */
   get resting(): boolean {
     return this.#breaker.isOpen;
+  }
+
+  facts(): PusherFacts {
+    return {
+      pending: this.pending,
+      sent: this.#sent,
+      consecutiveFailures: this.#breaker.failures,
+      resting: this.#parts.mode() === "auto" && this.resting,
+    };
+  }
+
+  /** The mode may be another now. */
+  look(): void {
+    if (!this.#stopped) this.#pump();
   }
 
   /** Takes up what the last run left. */
@@ -201,6 +228,7 @@ export class Pusher implements Service {
     switch (result) {
       case "taken":
         this.#breaker.succeeded();
+        this.#sent++;
         this.#recent.set(token, nowMs);
         if (job.again) this.#enqueue(token, nowMs);
         else this.#remove(token);

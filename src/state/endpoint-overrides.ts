@@ -31,6 +31,11 @@ export class EndpointOverrides {
     return [domain, bare, `[${bare}]`].flatMap((key) => this.#overrides.get(key)?.target ?? [])[0];
   }
 
+  /** @param lookupKey as it was set */
+  get(lookupKey: string): Readonly<OverrideRow> | undefined {
+    return this.#overrides.get(lowerAscii(lookupKey.trim()));
+  }
+
   entries(): IterableIterator<[string, Readonly<OverrideRow>]> {
     return this.#overrides.entries();
   }

@@ -29,6 +29,10 @@ export class ExchangerBook {
     this.#rows.forEach((name, row) => this.#exchangers.set(name, row));
   }
 
+  has(name: string): boolean {
+    return this.#exchangers.has(name);
+  }
+
   entries(): IterableIterator<[string, Readonly<ExchangerRow>]> {
     return this.#exchangers.entries();
   }

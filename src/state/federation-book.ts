@@ -61,7 +61,7 @@ export class FederationBook {
   }
 }
 
-class PeerList {
+export class PeerList {
   readonly #rows: PeerListRows;
   readonly #clock: Clock;
   readonly #peers = new Map<PeerKey, number>();

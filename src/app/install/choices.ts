@@ -3,16 +3,12 @@ import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { parseDomain } from "../../core/address.ts";
-import { configSchema } from "../../config/schema.ts";
 import { InstallError } from "./machine.ts";
 
 export type TlsChoice =
   | { mode: "self-signed" }
   | { mode: "file"; cert: string; key: string }
   | { mode: "acme"; email: string | undefined };
-
-/** Whether this program can obtain certificates. */
-export const canObtain = "acme" in configSchema.shape;
 
 export interface Choices {
   /** `relay.example`, or `[192.0.2.1]` on a relay without a domain. */
@@ -77,12 +73,11 @@ export interface TlsOptions {
 /** Where the certificate comes from: as told, from the files named, or what suits the domain. @throws {InstallError} */
 export function chosenTls(domain: string, { mode, cert, key, email }: TlsOptions): TlsChoice {
   const isNamed = !domain.startsWith("[");
-  const fallback = cert !== undefined ? "file" : isNamed && canObtain ? "acme" : "self-signed";
+  const fallback = cert !== undefined ? "file" : isNamed ? "acme" : "self-signed";
   switch (mode ?? fallback) {
     case "self-signed":
       return { mode: "self-signed" };
     case "acme":
-      if (!canObtain) throw new InstallError("--tls: this version can't obtain certificates");
       if (email !== undefined && !/^[^@\s]+@[^@\s]+$/.test(email)) {
         throw new InstallError(`--email: expected an address, found ${email}`);
       }

@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { nameFrom } from "../../config/program.ts";
 import { configFromText } from "../../config/read.ts";
 import { ManualClock } from "../../core/clock.ts";
-import { type Choices, chosenDomain, configText } from "./choices.ts";
+import { type Choices, chosenDomain, chosenTls, configText, type TlsOptions } from "./choices.ts";
 import { firewallHints } from "./firewall.ts";
 import { apply, prepare } from "./install.ts";
 import { TestMachine } from "./machine.test-help.ts";
@@ -227,6 +227,33 @@ describe("names", () => {
   test("of a renamed program are all that the unit shows", () => {
     expect(serviceUnit(placesOf("nightingale"))).not.toMatch(/madmail/i);
   });
+});
+
+describe("the certificate", () => {
+  const rows: [domain: string, options: TlsOptions, found: string][] = [
+    ["relay.example", {}, "acme"],
+    ["relay.example", { email: "me@example.org" }, "me@example.org"],
+    ["[192.0.2.1]", {}, "self-signed"],
+    ["[192.0.2.1]", { mode: "acme" }, "acme"],
+    ["relay.example", { cert: "/nowhere.pem", key: "/nowhere.key" }, "/nowhere.pem is not there"],
+    ["relay.example", { mode: "file" }, "needs --cert and --key"],
+    ["relay.example", { mode: "acme", email: "me" }, "expected an address"],
+    ["relay.example", { mode: "none" }, "expected acme, self-signed or file"],
+  ];
+  for (const [domain, options, found] of rows) {
+    test(`for ${domain} with ${JSON.stringify(options)} is ${found}`, () => {
+      const result = (() => {
+        try {
+          const text = configText({ ...choices("/var/lib/relay"), tls: chosenTls(domain, options) });
+          const { tls, acme } = configFromText(text, "relay.toml");
+          return `${tls.mode} ${acme.email}`;
+        } catch (error) {
+          return String(error);
+        }
+      })();
+      expect(result).toContain(found);
+    });
+  }
 });
 
 test("the configuration that is written is a valid one, and says what was chosen", () => {

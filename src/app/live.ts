@@ -1,0 +1,48 @@
+/** What operations can have of the running relay. */
+import { judgeOutbound } from "../policy/federation.ts";
+import type { LiveRelay } from "../operations/context.ts";
+import type { Front } from "./front.ts";
+import type { Ground } from "./ground.ts";
+import type { IrohService } from "./iroh.ts";
+import type { Mail } from "./mail.ts";
+import type { TurnService } from "./turn.ts";
+
+export interface LiveParts
+  extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink" | "certificates"> {
+  ground: Ground;
+  mail: Mail;
+  /** There before anybody can ask. */
+  front: () => Front;
+  turn: TurnService;
+  iroh: IrohService;
+}
+
+export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LiveParts): LiveRelay {
+  const { federation } = ground.state;
+  const { queue } = mail.queue;
+  return {
+    ...whole,
+    addresses: () => ({ ...front().addresses() }),
+    connections: () => front().connections(),
+    sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+    delivered: (users) => mail.pusher.delivered(users, null),
+    queue: {
+      retry: (selection) => queue.retry(selection),
+      drop: (selection) => queue.drop(selection),
+      destinations: () => queue.destinations(),
+    },
+    services: {
+      turn: () => ({
+        facts: turn.facts(),
+        ending: turn.endingAllocations,
+        advertised: turn.metadata() !== undefined,
+      }),
+      iroh: () => ({ ...iroh.status(), url: iroh.url() }),
+      shadowsocks: () => ({ ...front().shadowsocks.connections(), link: front().shadowsocks.link() }),
+      push: () => mail.pusher.facts(),
+    },
+    testServer: (domain, signal) =>
+      mail.testServer(domain, judgeOutbound(federation, domain).do === "accept", signal),
+    lookForExchangers: () => mail.poller.look(),
+  };
+}
