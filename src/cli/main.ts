@@ -1,6 +1,7 @@
 /** The command line: global flags, one subcommand a file, loaded when it is asked for. */
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError } from "../config/config.ts";
+import { programName } from "../config/program.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
 import { CommandError, reportFault } from "./output.ts";
@@ -10,7 +11,7 @@ import { globalOptions, resolved } from "./tree.ts";
 export function commands(globals: Globals): CommandDef {
   const root: CommandDef = defineCommand({
     meta: {
-      name: "madmail",
+      name: programName,
       version,
       description: "A chatmail relay: the mail server that Delta Chat users connect to",
     },
@@ -45,6 +46,11 @@ export function commands(globals: Globals): CommandDef {
       "html-serve": async () => (await import("./html.ts")).htmlServeCommand(globals),
       "html-migrate": async () => (await import("./html.ts")).htmlMigrateCommand(globals),
       tasks: async () => (await import("./tasks.ts")).tasksCommand(globals),
+      install: async () => (await import("./install.ts")).installCommand(globals),
+      uninstall: async () => (await import("./uninstall.ts")).uninstallCommand(globals),
+      upgrade: async () => (await import("./versions.ts")).upgradeCommand(globals),
+      versions: async () => (await import("./versions.ts")).versionsCommand(globals),
+      preflight: async () => (await import("./preflight.ts")).preflightCommand(globals),
       completion: async () => (await import("./completion.ts")).completionCommand(() => root),
       manual: async () => (await import("./manual.ts")).manualCommand(() => root),
       restore: async () => (await import("./backup.ts")).restoreCommand(globals),
@@ -78,7 +84,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);
     if (error instanceof CommandError || error instanceof UsageError) return reportFault(json, error.message);
     if (error instanceof Error && error.name === "CLIError") {
-      return reportFault(json, `${plain(error.message, true)} (see \`madmail help\`)`);
+      return reportFault(json, `${plain(error.message, true)} (see \`${programName} help\`)`);
     }
     throw error;
   }

@@ -5,9 +5,11 @@ import { renderUnicodeCompact } from "uqr";
 import type { RelayAddresses } from "../app/front.ts";
 import { Relay } from "../app/relay.ts";
 import { StartError } from "../app/relay-facts.ts";
+import { ServiceManager } from "../app/service-manager.ts";
 import { type Config, ConfigError } from "../config/config.ts";
 import { ensureLocalConfig } from "../config/local.ts";
 import { locateConfig } from "../config/locate.ts";
+import { programName } from "../config/program.ts";
 import { readConfig } from "../config/read.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
@@ -45,14 +47,17 @@ async function run(globals: Globals): Promise<void> {
   const { log, relog } = openLog(config);
   const reread = () => readConfig(path, { stateDir: globals.stateDir });
   const relay = new Relay({ config, reread, log, relog, clock: systemClock });
+  const manager = new ServiceManager(process.env, systemClock);
   const bound = await started(relay);
+  manager.ready();
   if (globals.json) {
     process.stdout.write(`${JSON.stringify({ ready: true, listeners: bound })}\n`);
   } else {
     for (const notice of notices) process.stdout.write(`${notice}\n`);
-    process.stdout.write(welcome(relay, bound));
+    // An account that nobody asked for has no business in a journal.
+    process.stdout.write(manager.isThere ? "ready\n" : welcome(relay, bound));
   }
-  await untilSignal(relay, log);
+  await untilSignal(relay, log, manager);
 }
 
 /** @throws {CommandError} when its file can't be opened */
@@ -100,22 +105,26 @@ async function started(relay: Relay): Promise<RelayAddresses> {
 }
 
 /** Waits for the end: TERM and INT stop, HUP reads the configuration again. */
-function untilSignal(relay: Relay, log: Log): Promise<void> {
+function untilSignal(relay: Relay, log: Log, manager: ServiceManager): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const say = (text: string) => process.stderr.write(`madmail: ${text}\n`);
+  const say = (text: string) => process.stderr.write(`${programName}: ${text}\n`);
   const stop = async () => {
+    manager.stopping();
     await Promise.race([relay.stop(), delay(STOP_DEADLINE_MS, undefined, { ref: false })]);
     resolve();
     // A connection that does not end, or a pool thread stuck on a disk, must not keep the process.
     process.exit(0);
   };
   const reload = async () => {
+    manager.reloading();
     try {
       for (const notice of await relay.reload()) say(notice);
       say("configuration read again");
     } catch (error) {
       if (!(error instanceof ConfigError)) log.emit({ kind: "internalFault", where: "reload", error });
       say(`configuration kept: ${error instanceof ConfigError ? error.message : "internal fault"}`);
+    } finally {
+      manager.ready();
     }
   };
   const guarded = (work: () => Promise<void>) => () => {
