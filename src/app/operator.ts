@@ -16,6 +16,7 @@ import { controlCaller } from "./control.ts";
 import { openGround } from "./ground.ts";
 import { StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
+import { createSurvey } from "./survey.ts";
 
 /**
  * Lets `work` call operations, and closes what was opened for it.
@@ -59,6 +60,7 @@ async function open(
       config: current,
       fileConfig: () => config,
       accountLink,
+      survey: createSurvey({ config: current }),
       live: undefined,
     }).as("cli");
   } catch (error) {

@@ -29,6 +29,7 @@ import { openMail } from "./mail.ts";
 import { Metrics } from "./metrics.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
+import { createSurvey, type Survey } from "./survey.ts";
 import { TurnService } from "./turn.ts";
 
 export interface RelayParts {
@@ -205,7 +206,8 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics });
+    const survey = createSurvey({ config, keys: dkim, resolver });
+    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics }, survey);
     const front = await openFront({
       ground,
       supervisor,
@@ -248,6 +250,7 @@ export class Relay {
   /** What operators can do. Nobody can ask before the front is open. */
   #operations(
     parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics">,
+    survey: Survey,
   ): Operations {
     const live = liveRelay({
       ...parts,
@@ -261,6 +264,7 @@ export class Relay {
       ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
+      survey,
       live,
     });
   }

@@ -21,6 +21,7 @@ export function commands(globals: Globals): CommandDef {
       backup: async () => (await import("./backup.ts")).backupCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
+      doctor: async () => (await import("./doctor.ts")).doctorCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
       import: async () => (await import("./import.ts")).importCommand(globals),

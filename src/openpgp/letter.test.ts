@@ -3,7 +3,14 @@ import { readKey, readPrivateKey } from "openpgp";
 import { type Address, parseAddress } from "../core/address.ts";
 import { toLatin1, toUtf8 } from "../core/bytes.ts";
 import { createMessageScanner } from "../pgp/scanner.ts";
-import { armoredIdentity, autocryptField, autocryptKey, fingerprintOf, makeIdentity, readIdentity } from "./identity.ts";
+import {
+  armoredIdentity,
+  autocryptField,
+  autocryptKey,
+  fingerprintOf,
+  makeIdentity,
+  readIdentity,
+} from "./identity.ts";
 import { openLetter, sealLetter } from "./letter.ts";
 
 const address = (text: string): Address => {

@@ -84,7 +84,9 @@ function payload(draft: LetterDraft, outer: readonly (readonly [string, string])
     `From: ${name}<${from.address}>`,
     `To: <${to.address}>`,
     ...(displayName === undefined ? [] : [`Subject: Message from ${displayName.replace(/[\r\n]/g, "")}`]),
-    ...outer.filter(([field]) => !["From", "To", "Subject"].includes(field)).map(([field, value]) => `${field}: ${value}`),
+    ...outer
+      .filter(([field]) => !["From", "To", "Subject"].includes(field))
+      .map(([field, value]) => `${field}: ${value}`),
     ...(inReplyTo === undefined ? [] : [`In-Reply-To: ${inReplyTo}`, `References: ${inReplyTo}`]),
     `Autocrypt: ${autocryptField(from)}`,
     ...fields.map(([field, value]) => `${field}: ${value}`),

@@ -8,6 +8,7 @@ import type { Address, Domain } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Db } from "../db/open.ts";
 import type { Selection } from "../delivery/queue/entry-index.ts";
+import type { World } from "../doctor/world.ts";
 import type { ServerReport } from "../federation/server-test.ts";
 import type { IrohStatus } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
@@ -39,6 +40,8 @@ export interface OperationContext {
   /** What the last walk over all mail counted; undefined before one. */
   readonly census: () => { counted: Census; atMs: number } | undefined;
   readonly history: Pick<History, "read">;
+  /** For the doctor. */
+  readonly survey: Pick<World, "zone" | "takenPorts">;
   /** Undefined while the relay is stopped. */
   readonly live: LiveRelay | undefined;
 }

@@ -46,6 +46,7 @@ export function operatorOn(parts: OperatorParts): Caller {
     store,
     accounts,
     accountLink,
+    survey: { zone: () => Promise.resolve([]), takenPorts: () => [] },
     ...care,
   };
   // A test brings what the operations that it calls ask for.

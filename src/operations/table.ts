@@ -6,6 +6,7 @@ import { metricsOperations } from "./metrics.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { messageOperations } from "./messages.ts";
 import { noticeOperations } from "./notices.ts";
+import { doctorOperations } from "./doctor.ts";
 import { endpointOperations } from "./endpoints.ts";
 import { exchangerOperations } from "./exchangers.ts";
 import { federationOperations } from "./federation.ts";
@@ -35,6 +36,7 @@ export const operationTable = {
   ...federationOperations,
   ...portOperations,
   ...certificateOperations,
+  ...doctorOperations,
   ...queueOperations,
   ...quotaOperations,
   ...registrationOperations,
