@@ -23,6 +23,7 @@ export function commands(globals: Globals): CommandDef {
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       doctor: async () => (await import("./doctor.ts")).doctorCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
+      echo: async () => (await import("./echo.ts")).echoCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
       import: async () => (await import("./import.ts")).importCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),

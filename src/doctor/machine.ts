@@ -8,7 +8,7 @@ import type { Machine } from "./world.ts";
 const KIB = 1024;
 const SYNC_TRIES = 3;
 /** What the state directory keeps that is for the relay alone. */
-const SECRETS = /(\.private|\.key|key\.pem|secret|password|token|\.asc|\.db)$/;
+const SECRETS = /(\.private|\.key|key\.pem|secret|password|token|key\.json|\.db)$/;
 const SECRET_DIRECTORIES = ["", "dkim", "tls", "certs", "echo"];
 
 export function systemMachine(stateDir: string): Machine {

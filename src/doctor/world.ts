@@ -20,11 +20,11 @@ export interface World {
   readonly books: Books | undefined;
   readonly running: Running | undefined;
   /** Ports of the configuration that something listens on, one line each. */
-  takenPorts(): readonly string[];
+  readonly takenPorts: () => readonly string[];
   /** Every record that the relay wants, and what the DNS says of it. */
-  zone(): Promise<readonly ZoneRow[]>;
+  readonly zone: () => Promise<readonly ZoneRow[]>;
   /** Asks for a page. @returns status and the server's time @throws {Error} when nobody answers (as a rejection) */
-  ask(url: string, stop: AbortSignal): Promise<{ status: number; dateMs: number | undefined }>;
+  readonly ask: (url: string, stop: AbortSignal) => Promise<{ status: number; dateMs: number | undefined }>;
 }
 
 /** This machine and this process. */

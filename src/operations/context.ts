@@ -9,6 +9,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Db } from "../db/open.ts";
 import type { Selection } from "../delivery/queue/entry-index.ts";
 import type { World } from "../doctor/world.ts";
+import type { EchoFacts } from "../echo/service.ts";
 import type { ServerReport } from "../federation/server-test.ts";
 import type { IrohStatus } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
@@ -94,4 +95,5 @@ export interface LiveServices {
   iroh(): IrohStatus & { url: string | undefined };
   shadowsocks(): ConnectionFacts & { link: string | undefined };
   push(): PusherFacts;
+  echo(): EchoFacts;
 }
