@@ -6,7 +6,7 @@ import { Core, type Profile } from "../support/delta-chat.ts";
 import { ImapClient } from "../support/imap-client.ts";
 import { Relay, runMadmail } from "../support/relay.ts";
 
-const SCENE_TIMEOUT_MS = 120_000;
+const SCENE_TIMEOUT_MS = 60_000;
 
 interface EchoStatus {
   enabled: boolean;
