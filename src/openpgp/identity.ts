@@ -44,9 +44,20 @@ export function fingerprintOf(key: PrivateKey | PublicKey): string {
 
 /** The value of an Autocrypt field (Autocrypt 1.1 §2.1), folded. */
 export function autocryptField({ address, key }: Identity): string {
-  const keydata = Buffer.from(key.toPublic().write()).toString("base64");
-  const lines = keydata.match(/.{1,72}/g) ?? [];
-  return `addr=${address}; prefer-encrypt=mutual; keydata=\r\n ${lines.join("\r\n ")}`;
+  return `addr=${address}; prefer-encrypt=mutual; ${keydata(key.toPublic())}`;
+}
+
+/** The same of a recipient's key (Autocrypt 1.1 §2.5); SecureJoin proves by it whom a message was written for. */
+export function gossipField(address: Address, key: PublicKey): string {
+  return `addr=${address}; ${keydata(key)}`;
+}
+
+function keydata(key: PublicKey): string {
+  const lines =
+    Buffer.from(key.write())
+      .toString("base64")
+      .match(/.{1,72}/g) ?? [];
+  return `keydata=\r\n ${lines.join("\r\n ")}`;
 }
 
 /** The key in an Autocrypt field of this address; undefined where there is none that can be used. */

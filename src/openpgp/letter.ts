@@ -5,7 +5,7 @@
 import type { PrivateKey, PublicKey } from "openpgp";
 import type { Address } from "../core/address.ts";
 import { fromLatin1, fromUtf8, toLatin1 } from "../core/bytes.ts";
-import { autocryptField, type Identity, loadOpenpgp } from "./identity.ts";
+import { autocryptField, gossipField, type Identity, loadOpenpgp } from "./identity.ts";
 
 /** What a compressed message may grow to: a bomb is no letter. */
 const DECOMPRESSED_MAX_BYTES = 4 * 1024 * 1024;
@@ -91,6 +91,7 @@ function payload(draft: LetterDraft, outer: readonly (readonly [string, string])
     `Autocrypt: ${autocryptField(from)}`,
     ...fields.map(([field, value]) => `${field}: ${value}`),
     ...outer.map(([field, value]) => `HP-Outer: ${field}: ${value}`),
+    `Autocrypt-Gossip: ${gossipField(to.address, to.key)}`,
     "Content-Transfer-Encoding: base64",
     "",
     ...(encoded.match(new RegExp(`.{1,${LINE_CHARS}}`, "g")) ?? []),

@@ -24,8 +24,10 @@ export const echoOperations = {
     }),
     run({ live, config }) {
       try {
-        const facts = live?.services.echo() ?? echoFacts(config(), readInvitation(config().stateDir));
-        return { ...facts, link: facts.link ?? null };
+        // Turned off it keeps its invitation, too.
+        const stored = echoFacts(config(), readInvitation(config().stateDir));
+        const facts = live?.services.echo() ?? stored;
+        return { ...facts, link: facts.link ?? stored.link ?? null };
       } catch (error) {
         if (error instanceof OwnKeyError)
           throw new OperationError("refused", error.message, { cause: error });

@@ -7,6 +7,7 @@ import { ImapClient } from "../support/imap-client.ts";
 import { Relay, runMadmail } from "../support/relay.ts";
 
 const SCENE_TIMEOUT_MS = 60_000;
+const EVENT_MAX_MS = 25_000;
 
 interface EchoStatus {
   enabled: boolean;
@@ -63,7 +64,7 @@ describe("the echo account", () => {
     "SecureJoin by its link succeeds",
     async () => {
       chat = await alice.rpc.secureJoin(alice.id, link);
-      await alice.take("SecurejoinJoinerProgress", (event) => event.progress === 1000);
+      await alice.take("SecurejoinJoinerProgress", (event) => event.progress === 1000, EVENT_MAX_MS);
       expect((await alice.rpc.getBasicChatInfo(alice.id, chat)).isEncrypted).toBe(true);
     },
     SCENE_TIMEOUT_MS,
@@ -73,7 +74,7 @@ describe("the echo account", () => {
     "what is written comes back encrypted, from a verified contact that is known to be a bot",
     async () => {
       await alice.say(chat, "Hörst du mich? 🐇");
-      const answer = await alice.receive();
+      const answer = await alice.receive(EVENT_MAX_MS);
       expect(answer.text).toContain("Hörst du mich? 🐇");
       expect(answer.text).toContain("relay.test");
       expect(answer.showPadlock).toBe(true);
@@ -88,14 +89,15 @@ describe("the echo account", () => {
     "the same after a restart, with the same invitation",
     async () => {
       await core.excused(async () => {
-        await relay.stop();
+        await alice.rpc.stopIo(alice.id);
         alice.forget("ImapInboxIdle");
+        await relay.stop();
         await relay.restart();
-        await core.rpc.maybeNetwork();
+        await alice.rpc.startIo(alice.id);
         await alice.take("ImapInboxIdle");
       });
       await alice.say(chat, "Still there?");
-      expect((await alice.receive()).text).toContain("Still there?");
+      expect((await alice.receive(EVENT_MAX_MS)).text).toContain("Still there?");
       expect((await status()).link).toBe(link);
     },
     SCENE_TIMEOUT_MS,
@@ -110,10 +112,10 @@ describe("the echo account", () => {
       await core.excused(async () => {
         await bob.rpc.secureJoin(bob.id, forged);
         // The request is answered; the proof that follows it is not.
-        await bob.take("SecurejoinJoinerProgress", (event) => event.progress === 400);
+        await bob.take("SecurejoinJoinerProgress", (event) => event.progress === 400, EVENT_MAX_MS);
       });
       await bob.rpc.secureJoin(bob.id, link);
-      await bob.take("SecurejoinJoinerProgress", (event) => event.progress === 1000);
+      await bob.take("SecurejoinJoinerProgress", (event) => event.progress === 1000, EVENT_MAX_MS);
       expect((await status()).answered).toBeGreaterThan(answeredBefore);
     },
     SCENE_TIMEOUT_MS,
@@ -123,11 +125,11 @@ describe("the echo account", () => {
     "a receipt and a reaction are met with silence, and nothing stays in its mailbox",
     async () => {
       await alice.say(chat, "React to this");
-      const answer = await alice.receive();
+      const answer = await alice.receive(EVENT_MAX_MS);
       const { answered, ignored } = await status();
       await alice.rpc.sendReaction(alice.id, answer.id, ["👍"]);
       await alice.say(chat, "After it");
-      expect((await alice.receive()).text).toContain("After it");
+      expect((await alice.receive(EVENT_MAX_MS)).text).toContain("After it");
       const after = await status();
       expect(after.answered).toBe(answered + 1);
       expect(after.ignored).toBe(ignored + 1);
