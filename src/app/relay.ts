@@ -206,7 +206,7 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const survey = createSurvey({ config, keys: dkim, resolver });
+    const survey = createSurvey({ config, keys: dkim });
     const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics }, survey);
     const front = await openFront({
       ground,

@@ -2,7 +2,6 @@
 import type { Config } from "../config/config.ts";
 import { applySettings } from "../config/settings.ts";
 import { systemClock } from "../core/clock.ts";
-import type { Resolver } from "../dns/resolver.ts";
 import { runChecks, type CheckResult } from "../doctor/check.ts";
 import { askPage } from "../doctor/ask.ts";
 import { systemMachine } from "../doctor/machine.ts";
@@ -19,16 +18,16 @@ export interface SurveyParts {
   config: () => Config;
   /** Those of the running relay; else they are read, and made where there are none. */
   keys?: DkimKeys;
-  resolver?: Resolver;
 }
 
-export function createSurvey({ config, keys, resolver }: SurveyParts): Survey {
+export function createSurvey({ config, keys }: SurveyParts): Survey {
   return {
     takenPorts: () => takenPorts(wantedPorts(config())).map(describeTaken),
     async zone(): Promise<ZoneRow[]> {
       const book = keys ?? DkimKeys.open(config().stateDir, systemClock);
       const facts = { config: config(), keys: book.all(), signing: book.signing.bind(book) };
-      const { records } = await checkZone(facts, resolver ?? createResolver(config(), systemClock));
+      // A resolver of its own: the relay's remembers what was not there before the operator published it.
+      const { records } = await checkZone(facts, createResolver(config(), systemClock));
       return records.map((record) => ({ ...record, line: zoneLine(record), found: record.found ?? [] }));
     },
   };
@@ -44,9 +43,6 @@ export function checkWithoutBooks(
   return runChecks(checkTable, {
     ...createSurvey({ config: () => inForce }),
     ...options,
-    // Its keys would have to be read from there.
-    zone: () => Promise.reject(new Error(why)),
-    mayAsk: false,
     config: inForce,
     clock: systemClock,
     machine: systemMachine(config.stateDir),

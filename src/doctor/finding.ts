@@ -34,5 +34,5 @@ export const skipped = (why: string): Finding => ({ skipped: why });
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
-  return code === undefined ? error.message : `${code}: ${error.message}`;
+  return code === undefined || error.message.includes(code) ? error.message : `${code}: ${error.message}`;
 }

@@ -31,11 +31,9 @@ export const machineChecks: readonly Check[] = [
       try {
         directory = machine.directory();
       } catch (error) {
-        const what = `${config.stateDir} can't be looked at (${messageOf(error)})`;
-        return found(
-          "",
-          fail(what, "see `state_dir` in the configuration; `madmail install` or a first start makes it"),
-        );
+        const what = `${config.stateDir}: ${closed ?? messageOf(error)}`;
+        const mend = "see `state_dir` in the configuration; `madmail install` or a first start makes it";
+        return found("", fail(what, mend));
       }
       const { ownerId, mode } = directory;
       const dir = config.stateDir;
@@ -103,12 +101,8 @@ async function checkDisk({ machine, config }: World): Promise<Finding> {
       troubles.push(freeNodes < NODES_FAIL ? fail(what, mendNodes) : warn(what, mendNodes));
     }
   } catch (error) {
-    troubles.push(
-      fail(
-        `the disk can't be asked (${messageOf(error)})`,
-        `see that ${config.stateDir} exists and is mounted`,
-      ),
-    );
+    const what = `the disk can't be asked (${messageOf(error)})`;
+    return found("", fail(what, `see that ${config.stateDir} exists and is mounted`));
   }
   let synced = "";
   try {

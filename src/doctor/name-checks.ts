@@ -8,12 +8,14 @@ export const nameChecks: readonly Check[] = [
     name: "dkim",
     title: "DKIM keys in the DNS",
     asksOthers: true,
+    needs: "books",
     run: (world) => checkRows(world, isKey, "the keys are published"),
   },
   {
     name: "dns",
     title: "DNS records",
     asksOthers: true,
+    needs: "books",
     run: (world) => checkRows(world, (row) => !isKey(row), "the records that matter are published"),
   },
   {

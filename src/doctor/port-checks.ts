@@ -2,7 +2,7 @@
 import type { Check } from "./check.ts";
 import { fail, type Finding, found, messageOf, type Trouble } from "./finding.ts";
 import { LineTalk } from "./line-talk.ts";
-import type { World } from "./world.ts";
+import type { Machine, World } from "./world.ts";
 
 interface Greeting {
   tls: boolean;
@@ -32,14 +32,23 @@ function checkPorts(world: World, stop: AbortSignal): Finding | Promise<Finding>
 }
 
 /** Before a start: whoever listens now will be in the way. */
-function checkFree({ takenPorts, closed }: World): Finding {
+function checkFree({ takenPorts, closed, machine }: World): Finding {
   const taken = takenPorts();
   // Without a look into the state directory nobody knows whether that is the relay itself.
-  if (closed !== undefined) return { skipped: "whether the relay runs is not known" };
+  if (closed !== undefined && isThere(machine)) return { skipped: "whether the relay runs is not known" };
   return found(
     "the relay does not run, and its ports are free",
     ...taken.map((line) => fail(line, "stop that program, or let the relay listen elsewhere ([listen])")),
   );
+}
+
+function isThere(machine: Machine): boolean {
+  try {
+    machine.directory();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function checkAnswers(
