@@ -98,7 +98,7 @@ function isFromPerson({ fields, text, files }: Incoming): boolean {
 }
 
 function echoed({ text, files }: Incoming, relay: string): string {
-  const cut = [...text].slice(0, TEXT_MAX_CHARS).join("");
+  const cut = text.slice(0, TEXT_MAX_CHARS);
   const named = files.slice(0, FILES_MAX).map((name) => `[${name === "" ? "file" : name}]`);
   const hint = `(Echo of ${relay}: your message came through encrypted and signed, and so did this answer.)`;
   return [...named, cut, "", hint].filter((line, index) => line !== "" || index > named.length).join("\n");
