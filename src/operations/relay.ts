@@ -79,6 +79,21 @@ export const relayOperations = {
     },
   }),
 
+  "relay.restart": operation({
+    summary: "End and start anew, for what a reload can't change; connections end",
+    permission: "change",
+    input: z.strictObject({}),
+    output: z.strictObject({}),
+    run({ live }) {
+      if (live === undefined)
+        throw new OperationError("notRunning", "the relay does not run: nothing to restart");
+      if (live.restart === undefined)
+        throw new OperationError("refused", "this relay can't start itself anew");
+      live.restart();
+      return {};
+    },
+  }),
+
   "admin.loginLink": operation({
     summary: "A link that opens the admin panel once, within a quarter of an hour",
     permission: "change",
