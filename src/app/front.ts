@@ -1,4 +1,5 @@
 /** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
+import type { Operations } from "../operations/operations.ts";
 import { Registration } from "../auth/registration.ts";
 import { createApp, type SiteFacts } from "../http/app.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
@@ -8,6 +9,7 @@ import { Introductions } from "../net/introductions.ts";
 import { smtpAccept } from "../smtp/server.ts";
 import type { TlsMaterialStore } from "../tls/material.ts";
 import type { DkimKeys } from "./dkim-keys.ts";
+import type { Admin } from "./admin.ts";
 import { createInbound, inboundSettings } from "./federation.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
@@ -31,6 +33,8 @@ export interface FrontParts {
   iroh: IrohService;
   turn: TurnService;
   limits: ConnectionLimits;
+  admin: Admin;
+  operations: Operations;
 }
 
 export interface Front {
@@ -39,7 +43,8 @@ export interface Front {
   addresses(): RelayAddresses;
   /** Open now, by service. */
   connections(): Record<string, ConnectionFacts>;
-  shadowsocks: Shadowsocks;
+  /** Shadowsocks. */
+  proxy(): ConnectionFacts & { link: string | undefined };
 }
 
 /**
@@ -104,11 +109,12 @@ export async function openFront(parts: FrontParts): Promise<Front> {
       iroh: iroh.connections(),
       turn: turn.connections(),
     }),
-    shadowsocks,
+    proxy: () => ({ ...shadowsocks.connections(), link: shadowsocks.link() }),
   };
 }
 
-function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: () => SiteFacts): HttpBackend {
+function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
+  const { ground, supervisor, mail, tls, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
   const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
@@ -126,8 +132,9 @@ function openSite({ ground, supervisor, mail, tls, dkim }: FrontParts, facts: ()
     clock,
     log,
   });
+  admin.open(operations, peerAddress);
   const backend = new HttpBackend({
-    fetch: (request) => app.fetch(request),
+    fetch: (request) => admin.answer(request) ?? app.fetch(request),
     onError: (error) => {
       log.emit({ kind: "internalFault", where: "http", error });
       return new Response("Internal error\n", { status: 500 });

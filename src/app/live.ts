@@ -7,21 +7,26 @@ import type { IrohService } from "./iroh.ts";
 import type { Mail } from "./mail.ts";
 import type { TurnService } from "./turn.ts";
 
-export interface LiveParts extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings"> {
+type Whole = Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink">;
+
+export interface LiveParts extends Whole {
   ground: Ground;
   mail: Mail;
-  front: Front;
+  /** Undefined while it is being put together; nobody can ask then. */
+  front: () => Front | undefined;
   turn: TurnService;
   iroh: IrohService;
 }
+
+const noProxy = { connections: 0, addresses: 0, link: undefined };
 
 export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LiveParts): LiveRelay {
   const { federation } = ground.state;
   const { queue } = mail.queue;
   return {
     ...whole,
-    addresses: () => ({ ...front.addresses() }),
-    connections: () => front.connections(),
+    addresses: () => ({ ...front()?.addresses() }),
+    connections: () => front()?.connections() ?? {},
     sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
     delivered: (users) => mail.pusher.delivered(users, null),
     queue: {
@@ -36,7 +41,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LivePar
         advertised: turn.metadata() !== undefined,
       }),
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
-      shadowsocks: () => ({ ...front.shadowsocks.connections(), link: front.shadowsocks.link() }),
+      shadowsocks: () => front()?.proxy() ?? noProxy,
       push: () => mail.pusher.facts(),
     },
     testServer: (domain, signal) =>

@@ -14,6 +14,7 @@ import type { Log } from "../log/events.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
+import { Admin } from "./admin.ts";
 import { ControlServer } from "./control.ts";
 import { DkimKeyError, DkimKeys } from "./dkim-keys.ts";
 import { createResolver } from "./federation.ts";
@@ -51,6 +52,7 @@ export class Relay {
   #changing: Promise<unknown> = Promise.resolve();
   #ground: Ground | undefined;
   #front: Front | undefined;
+  #admin: Admin | undefined;
 
   constructor({ config, reread, log, clock, courier }: RelayParts) {
     this.#courier = courier;
@@ -152,6 +154,11 @@ export class Relay {
     return dcloginLink({ ...account, host, ports, trusted });
   }
 
+  /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
+  loginLink(): string | undefined {
+    return this.#admin?.loginLink(this.facts());
+  }
+
   async #start(): Promise<Front> {
     const log = this.#log;
     const clock = this.#clock;
@@ -188,28 +195,44 @@ export class Relay {
       limits,
       courier: this.#courier,
     });
-    const front = await openFront({ ground, supervisor, mail, tls, dkim, iroh, turn, limits });
-    this.#openControl({ ground, mail, front, turn, iroh });
+    const admin = new Admin(ground);
+    this.#admin = admin;
+    const operations = this.#operations({ ground, mail, turn, iroh });
+    const front = await openFront({
+      ground,
+      supervisor,
+      mail,
+      tls,
+      dkim,
+      iroh,
+      turn,
+      limits,
+      admin,
+      operations,
+    });
+    // Operators come in when all else works, and are shown out first.
+    const control = new ControlServer(this.#config.stateDir, operations, log);
+    control.start();
+    supervisor.onStop(() => control.stop());
     return front;
   }
 
-  /** Operators come in when all else works, and are shown out first. */
-  #openControl(parts: Pick<LiveParts, "ground" | "mail" | "front" | "turn" | "iroh">): void {
+  /** What operators can do; the front is there before anybody can ask. */
+  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh">): Operations {
     const live = liveRelay({
       ...parts,
+      front: () => this.#front,
       startedAtMs: this.#startedAtMs,
       reload: () => this.reload(),
       applySettings: () => this.applySettings(),
+      loginLink: () => this.loginLink(),
     });
-    const operations = new Operations({
+    return new Operations({
       ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       live,
     });
-    const control = new ControlServer(this.#config.stateDir, operations, this.#log);
-    control.start();
-    this.#supervisor.onStop(() => control.stop());
   }
 
   #openDkim(): DkimKeys {

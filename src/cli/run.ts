@@ -105,7 +105,7 @@ function welcome(relay: Relay, bound: RelayAddresses): string {
   const places = Object.entries(bound)
     .filter(([, addresses]) => addresses.length > 0)
     .map(([name, addresses]) => `  ${name.padEnd(12)}${addresses.join(", ")}`);
-  return `ready\n${places.join("\n")}\n${accountLink(relay)}`;
+  return `ready\n${places.join("\n")}\n${accountLink(relay)}${panelLink(relay)}`;
 }
 
 function accountLink(relay: Relay): string {
@@ -114,6 +114,12 @@ function accountLink(relay: Relay): string {
   const link = relay.accountLink(account);
   const qr = renderUnicodeCompact(link, { border: 2 });
   return `\nA new account, ready to use. Scan this with Delta Chat, or open the link:\n\n${qr}\n\n  ${link}\n\n`;
+}
+
+function panelLink(relay: Relay): string {
+  const link = relay.loginLink();
+  if (link === undefined) return "";
+  return `The admin panel; this link logs you in once, within a quarter of an hour:\n\n  ${link}\n\n`;
 }
 
 async function canBind(port: number): Promise<boolean> {

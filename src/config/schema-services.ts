@@ -177,13 +177,10 @@ export const shadowsocks = z.strictObject({
     ["0.0.0.0:8388", "[::]:8388"],
     "TCP addresses. 443 is a better disguise where it is free.",
   ),
-  cipher: z
-    .enum(shadowsocksCiphers)
-    .default("aes-128-gcm")
-    .meta({
-      description:
-        "The 2022 ones know old streams by their time, so clients need the right time (±30 s). ChaCha20 is slower here.",
-    }),
+  cipher: z.enum(shadowsocksCiphers).default("aes-128-gcm").meta({
+    description:
+      "The 2022 ones know old streams by their time, so clients need the right time (±30 s). ChaCha20 is slower here.",
+  }),
   password: z.string().min(1).max(256).optional().meta({
     description:
       "Shared by all clients; for a 2022 cipher a key in base64. Default: made at the first start, kept in `state_dir`.",

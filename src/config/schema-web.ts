@@ -28,13 +28,10 @@ const security = (what: string) =>
     });
 
 export const site = z.strictObject({
-  language: z
-    .enum(languages)
-    .default("auto")
-    .meta({
-      description:
-        "Language of the site: `auto` is what the visitor's browser asks for. A setting made at run time wins.",
-    }),
+  language: z.enum(languages).default("auto").meta({
+    description:
+      "Language of the site: `auto` is what the visitor's browser asks for. A setting made at run time wins.",
+  }),
   imap_security: security("IMAP"),
   smtp_security: security("submission"),
 });
@@ -47,9 +44,14 @@ export const admin = z.strictObject({
   path: path("/api/admin", "Where the admin API answers. A setting made at run time wins."),
   web: z
     .boolean()
-    .default(false)
+    .default(true)
     .meta({ description: "Whether the admin panel is served. A setting made at run time wins." }),
   web_path: path("/admin", "Where the admin panel is served. A setting made at run time wins."),
+  origins: z
+    .array(z.string().regex(ORIGIN, "`*`, or an origin such as https://panel.example"))
+    .max(64)
+    .default([])
+    .meta({ description: "Origins of panels that are served elsewhere, and may use the admin API." }),
 });
 
 export const webmail = z.strictObject({

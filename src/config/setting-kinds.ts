@@ -46,8 +46,7 @@ export function toggleKind(on = "enabled", off = "disabled"): SettingKind<boolea
 }
 
 export function choiceKind<const T extends string>(allowed: readonly T[]): SettingKind<T> {
-  const found = (text: string) =>
-    allowed.find((each) => each.toLowerCase() === text.trim().toLowerCase());
+  const found = (text: string) => allowed.find((each) => each.toLowerCase() === text.trim().toLowerCase());
   return {
     name: "choice",
     allowed,
@@ -58,7 +57,12 @@ export function choiceKind<const T extends string>(allowed: readonly T[]): Setti
   };
 }
 
-function wholeNumber(name: "number" | "port", min: number, max: number, expects: string): SettingKind<number> {
+function wholeNumber(
+  name: "number" | "port",
+  min: number,
+  max: number,
+  expects: string,
+): SettingKind<number> {
   return {
     name,
     expects,
@@ -155,8 +159,7 @@ export function secretKind(min: number, max: number): SettingKind<string> {
   return {
     name: "secret",
     expects: `${min} to ${max} characters without spaces`,
-    read: (text) =>
-      SECRET.test(text) && text.length >= min && text.length <= max ? text : undefined,
+    read: (text) => (SECRET.test(text) && text.length >= min && text.length <= max ? text : undefined),
     keep: (value) => value,
     show: (value) => value,
   };

@@ -103,7 +103,11 @@ function listenerSwitch(place: Place): Setting {
     put(draft, on) {
       if (!on) return place.put(draft, []);
       const port = usualPorts[place.name] ?? 0;
-      if (place.of(draft as Config).length === 0) place.put(draft, everywhere.map((host) => ({ host, port })));
+      if (place.of(draft as Config).length === 0)
+        place.put(
+          draft,
+          everywhere.map((host) => ({ host, port })),
+        );
     },
   });
 }

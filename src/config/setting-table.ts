@@ -338,10 +338,4 @@ const web: Setting[] = [
 ];
 
 /** In the order of their application. */
-export const settingTable: readonly Setting[] = [
-  ...accounts,
-  ...services,
-  ...mail,
-  ...web,
-  ...placeSettings,
-];
+export const settingTable: readonly Setting[] = [...accounts, ...services, ...mail, ...web, ...placeSettings];

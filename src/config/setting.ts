@@ -54,7 +54,19 @@ interface Declared<T> {
 
 /** Ties text to a place in the configuration. */
 export function setting<T>(declared: Declared<T>): Setting {
-  const { name, key = keyOf(name), kind, effect, path, doc, replaces, switchesOn, isPlace, of, put } = declared;
+  const {
+    name,
+    key = keyOf(name),
+    kind,
+    effect,
+    path,
+    doc,
+    replaces,
+    switchesOn,
+    isPlace,
+    of,
+    put,
+  } = declared;
   const said = (config: Config): string => {
     const value = of(config);
     return value === undefined ? "" : kind.show(value);

@@ -81,8 +81,18 @@ describe("what a setting says is in force", () => {
     ["unreadable text leaves it to the file", { __TURN_ENABLED__: "perhaps" }, "turn.enabled", false],
     ["push_enabled is auto", { __PUSH_ENABLED__: "true" }, "push.mode", "auto"],
     ["push_mode beats it", { __PUSH_ENABLED__: "true", __PUSH_MODE__: "on" }, "push.mode", "on"],
-    ["the smaller size counts", { __APPENDLIMIT__: "1M", __MAX_MESSAGE_SIZE__: "2M" }, "limits.message_size", 2 ** 20],
-    ["the other is smaller", { __APPENDLIMIT__: "3M", __MAX_MESSAGE_SIZE__: "2M" }, "limits.message_size", 2 * 2 ** 20],
+    [
+      "the smaller size counts",
+      { __APPENDLIMIT__: "1M", __MAX_MESSAGE_SIZE__: "2M" },
+      "limits.message_size",
+      2 ** 20,
+    ],
+    [
+      "the other is smaller",
+      { __APPENDLIMIT__: "3M", __MAX_MESSAGE_SIZE__: "2M" },
+      "limits.message_size",
+      2 * 2 ** 20,
+    ],
     [
       "a port for every address that had the first one's",
       { __HTTPS_PORT__: "444" },
@@ -121,8 +131,18 @@ describe("what a setting says is in force", () => {
         { host: "::", port: 3340 },
       ],
     ],
-    ["a range upside down is not taken", { __TURN_RELAY_PORT_MIN__: "65000", __TURN_RELAY_PORT_MAX__: "64000" }, "turn.relay_port_min", 49_152],
-    ["and takes nothing else with it", { __TURN_RELAY_PORT_MAX__: "1", __TURN_ENABLED__: "1" }, "turn.enabled", true],
+    [
+      "a range upside down is not taken",
+      { __TURN_RELAY_PORT_MIN__: "65000", __TURN_RELAY_PORT_MAX__: "64000" },
+      "turn.relay_port_min",
+      49_152,
+    ],
+    [
+      "and takes nothing else with it",
+      { __TURN_RELAY_PORT_MAX__: "1", __TURN_ENABLED__: "1" },
+      "turn.enabled",
+      true,
+    ],
   ])("%s", (_, values, path, want) => {
     const [section = "", key = ""] = path.split(".");
     const config = over(values) as unknown as Record<string, Record<string, unknown>>;

@@ -130,13 +130,7 @@ export class Door implements MailDoor {
 
   judgeRecipient(who: SubmitterFacts, _sender: Address | null, recipient: Address): Verdict {
     const domain = domainOf(recipient);
-    const verdict = judgeRecipient(
-      who,
-      recipient,
-      this.#isLocal,
-      this.#federation,
-      this.#isOpenRelay,
-    );
+    const verdict = judgeRecipient(who, recipient, this.#isLocal, this.#federation, this.#isOpenRelay);
     if (verdict.do !== "accept" || this.#isLocal(domain)) return verdict;
     const { outgoing } = this.#parts;
     if (outgoing === undefined) return refuse("federationOff");

@@ -81,8 +81,7 @@ export class Inbound {
   ): Verdict | { recipients: Address[] } {
     const { door } = this.#parts;
     const who: SubmitterFacts = { via: "http", login: null };
-    if (Number(request.headers.get("content-length") ?? 0) > this.#bytesMax)
-      return refuse("messageTooBig");
+    if (Number(request.headers.get("content-length") ?? 0) > this.#bytesMax) return refuse("messageTooBig");
     if (recipients.length > door.recipientsMax) return refuse("tooManyRecipients");
     const verdict = door.judgeSender(who, sender);
     if (verdict.do !== "accept") return verdict;

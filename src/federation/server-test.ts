@@ -144,7 +144,14 @@ async function testWay(parts: ServerTestParts, target: Target): Promise<WayRepor
   const seen =
     found.tls === "failed" && target.way.verify ? (await attempt(parts, target, false)).certificate : null;
   const ms = Math.round(clock.monotonicMs() - beganMs);
-  return { route, port, ...found, certificate: found.certificate ?? seen, said: found.said.slice(0, SAID_MAX_CHARS), ms };
+  return {
+    route,
+    port,
+    ...found,
+    certificate: found.certificate ?? seen,
+    said: found.said.slice(0, SAID_MAX_CHARS),
+    ms,
+  };
 }
 
 type Found = Omit<WayReport, "route" | "port" | "ms">;

@@ -20,6 +20,13 @@ export interface ServicePorts {
   https?: number | undefined;
 }
 
+/** Opens the admin panel. The code stands in the fragment, which goes to no server and into no log. */
+export function panelLink(parts: { host: string; port: number; path: string; code: string }): string {
+  const host = parts.host.includes(":") ? `[${parts.host}]` : parts.host;
+  const port = parts.port === HTTPS_PORT ? "" : `:${parts.port}`;
+  return `https://${host}${port}${parts.path}/#code=${parts.code}`;
+}
+
 export interface LoginLinkParts {
   address: Address;
   password: string;

@@ -46,6 +46,8 @@ export interface LiveRelay {
   sessionsOf(user: Address): number;
   /** There is mail from us in these mailboxes: wakes phones. */
   delivered(users: readonly Address[]): void;
+  /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
+  loginLink(): string | undefined;
   readonly queue: {
     retry(selection: Selection): number;
     drop(selection: Selection): number;

@@ -106,7 +106,10 @@ function listOperation(summary: string, pick: PickList) {
     input: z.strictObject({}),
     output: z.strictObject({ total: count, domains: z.array(peerEntry) }),
     run(context) {
-      const domains = [...pick(context).entries()].map(([name, createdAtSec]) => ({ domain: name, createdAtSec }));
+      const domains = [...pick(context).entries()].map(([name, createdAtSec]) => ({
+        domain: name,
+        createdAtSec,
+      }));
       domains.sort((a, b) => (a.domain < b.domain ? -1 : 1));
       return { total: domains.length, domains };
     },

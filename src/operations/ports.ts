@@ -65,8 +65,7 @@ export const portOperations = {
     permission: "change",
     input: z.strictObject({ service, port: z.int(), expected: z.string().optional() }),
     output: changed,
-    run: (context, input) =>
-      change(context, input.service, "port", String(input.port), input.expected),
+    run: (context, input) => change(context, input.service, "port", String(input.port), input.expected),
   }),
 
   "ports.reset": operation({
@@ -77,7 +76,8 @@ export const portOperations = {
     async run(context, input) {
       const [prefix] = services[input.service];
       for (const name of [`${prefix}_local_only`, `${prefix}_enabled`]) {
-        if (isPlaceSetting(input.service, name)) await changeSetting(context, requireSetting(name), undefined);
+        if (isPlaceSetting(input.service, name))
+          await changeSetting(context, requireSetting(name), undefined);
       }
       return change(context, input.service, "port", undefined);
     },
@@ -90,7 +90,10 @@ export const portOperations = {
     output: changed,
     run(context, input) {
       if (input.service === "shadowsocks") {
-        throw new OperationError("refused", "a proxy that only this machine reaches is none; turn it off instead");
+        throw new OperationError(
+          "refused",
+          "a proxy that only this machine reaches is none; turn it off instead",
+        );
       }
       return change(context, input.service, "local_only", String(input.access === "local"));
     },
@@ -126,7 +129,8 @@ function rowOf(context: OperationContext, name: PortService): z.output<typeof po
   const [prefix, listener] = services[name];
   const port = settingRowOf(context, `${prefix}_port`);
   const local = name === "shadowsocks" ? undefined : settingRowOf(context, `${prefix}_local_only`);
-  const enabled = name === "http" || name === "https" ? settingRowOf(context, `${prefix}_enabled`) : undefined;
+  const enabled =
+    name === "http" || name === "https" ? settingRowOf(context, `${prefix}_enabled`) : undefined;
   const isOff = port.wanted === "" || enabled?.wanted === "disabled";
   const isSet = [port, local, enabled].some((row) => row?.source === "setting");
   const open = context.live?.connections()[listener];

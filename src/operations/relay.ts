@@ -79,6 +79,20 @@ export const relayOperations = {
     },
   }),
 
+  "admin.loginLink": operation({
+    summary: "A link that opens the admin panel once, within a quarter of an hour",
+    permission: "change",
+    input: z.strictObject({}),
+    output: z.strictObject({ link: z.string() }),
+    run({ live }) {
+      if (live === undefined)
+        throw new OperationError("notRunning", "the relay does not run: nothing to log in to");
+      const link = live.loginLink();
+      if (link === undefined) throw new OperationError("refused", "the admin panel is off");
+      return { link };
+    },
+  }),
+
   "audit.list": operation({
     summary: "What operators changed, newest first: names of actions, never whom they were about",
     permission: "read",

@@ -70,7 +70,11 @@ export const serverOperations = {
         const order = one < other ? -1 : one > other ? 1 : a.domain < b.domain ? -1 : 1;
         return descending ? -order : order;
       });
-      return { total: rows.length, matching: matching.length, servers: matching.slice(offset, offset + limit) };
+      return {
+        total: rows.length,
+        matching: matching.length,
+        servers: matching.slice(offset, offset + limit),
+      };
     },
   }),
 
@@ -142,7 +146,7 @@ async function serverRows(context: OperationContext): Promise<ServerRow[]> {
   const rowFor = (name: string): ServerRow => {
     const key = peerKey(name);
     const stats = key === undefined ? undefined : state.peers.get(key);
-    const { totalLatencyMs = 0, lastActive = 0, lastError = "", ...counts } = stats ?? noStats;
+    const { totalLatencyMs, lastActive, lastError, ...counts } = stats ?? noStats;
     const { successfulDeliveries } = counts;
     const row = {
       ...counts,
@@ -228,8 +232,7 @@ async function trafficOf(context: OperationContext) {
     outbound,
     queued: sum((row) => row.queuedMessages),
     expired: sum(failuresOf),
-    meanLatencyMs:
-      outbound === 0 ? 0 : sum((row) => row.meanLatencyMs * row.successfulDeliveries) / outbound,
+    meanLatencyMs: outbound === 0 ? 0 : sum((row) => row.meanLatencyMs * row.successfulDeliveries) / outbound,
     health: { perfect: inState("perfect"), federated: inState("federated"), bad: inState("bad") },
     peers: { connections: met.length, domains: met.length - addresses, addresses },
   };

@@ -42,7 +42,10 @@ export const sizeOperations = {
   "sizes.set": operation({
     summary: "Change the largest message",
     permission: "change",
-    input: z.strictObject({ which: which.default("message"), size: z.string().trim().min(1, "size is required") }),
+    input: z.strictObject({
+      which: which.default("message"),
+      size: z.string().trim().min(1, "size is required"),
+    }),
     output: sizes,
     async run(context, input) {
       for (const name of settingsOf[input.which]) {

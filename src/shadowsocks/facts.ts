@@ -36,10 +36,7 @@ export function proxyAccess(config: Config): ProxyAccess | undefined {
   return { host: proxyHost(config), port, method, password };
 }
 
-export function proxyLink(
-  config: Config,
-  access: Pick<ProxyAccess, "method" | "password" | "port">,
-): string {
+export function proxyLink(config: Config, access: Pick<ProxyAccess, "method" | "password" | "port">): string {
   return ssLink({ ...access, host: proxyHost(config), tag: hostOf(config.domains[0]) });
 }
 

@@ -44,8 +44,7 @@ function operationObject({ method, path, summary, body, query, response, success
     required: true,
     schema: { type: "string" },
   }));
-  const queries =
-    query instanceof z.ZodObject ? Object.entries<z.ZodType>(query.shape) : [];
+  const queries = query instanceof z.ZodObject ? Object.entries<z.ZodType>(query.shape) : [];
   const isOpen = !path.startsWith("/v1");
   return {
     summary,
