@@ -16,6 +16,7 @@ export function commands(globals: Globals): CommandDef {
     },
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
+      status: async () => (await import("./status.ts")).statusCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
@@ -23,6 +24,28 @@ export function commands(globals: Globals): CommandDef {
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       reload: async () => (await import("./reload.ts")).reloadCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      settings: async () => (await import("./settings.ts")).settingsCommand(globals),
+      federation: async () => (await import("./federation.ts")).federationCommand(globals),
+      "endpoint-cache": async () =>
+        (await import("./endpoints.ts")).endpointsCommand(globals, "endpoint-cache"),
+      "dns-cache": async () => (await import("./endpoints.ts")).endpointsCommand(globals, "dns-cache"),
+      exchanger: async () => (await import("./endpoints.ts")).exchangerCommand(globals),
+      port: async () => (await import("./port.ts")).portCommand(globals),
+      "submission-access": async () => (await import("./port.ts")).submissionAccessCommand(globals),
+      "message-size": async () => (await import("./message-size.ts")).messageSizeCommand(globals),
+      language: async () => (await import("./message-size.ts")).languageCommand(globals),
+      ...Object.fromEntries(
+        switchNames.map((name) => [
+          name,
+          async () => {
+            const { switchCommand, switches } = await import("./services.ts");
+            return switchCommand(globals, switches[name]);
+          },
+        ]),
+      ),
+      "webmail-cors": async () => (await import("./services.ts")).webmailCorsCommand(globals),
+      "admin-web": async () => (await import("./services.ts")).adminWebCommand(globals),
+      "admin-token": async () => (await import("./admin-token.ts")).adminTokenCommand(globals),
       completion: async () => (await import("./completion.ts")).completionCommand(() => root),
       manual: async () => (await import("./manual.ts")).manualCommand(() => root),
       version: async () => (await import("./version.ts")).versionCommand(globals),
@@ -31,6 +54,7 @@ export function commands(globals: Globals): CommandDef {
   return root;
 }
 
+const switchNames = ["turn", "iroh", "push", "webimap", "websmtp", "openrelay"] as const;
 const FLAGS_WIDTH = 26;
 const globalHelp = `
 GLOBAL OPTIONS (before or after the command)
