@@ -22,6 +22,7 @@ const federationFacts = z.strictObject({
   /** Largest message by HTTP that is taken from other servers. */
   messageMaxBytes: bytes,
 });
+const whose = z.strictObject({ domain: z.string().trim().min(1, "domain is required").max(255) });
 const peerEntry = z.strictObject({ domain: z.string(), createdAtSec: z.int() });
 export const federationOperations = {
   "federation.get": operation({
@@ -96,8 +97,6 @@ function factsOf({ state, config }: OperationContext): z.output<typeof federatio
 }
 
 type PickList = (context: OperationContext) => PeerList;
-
-const whose = z.strictObject({ domain: z.string().trim().min(1, "domain is required").max(255) });
 
 function listOperation(summary: string, pick: PickList) {
   return operation({

@@ -12,7 +12,10 @@ import type { LiveRelay } from "./context.ts";
 import { type Caller, Operations } from "./operations.ts";
 
 export interface OperatorParts {
-  config: Config;
+  /** In force; a function where it changes. */
+  config: Config | (() => Config);
+  /** Where that is another. */
+  fileConfig?: () => Config;
   clock: Clock;
   db: Db;
   state: HotState;
@@ -26,10 +29,11 @@ const silent: Log = { emit: () => undefined, counts: () => new Map() };
 
 export function operatorOn(parts: OperatorParts): Caller {
   const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
-  const config = () => parts.config;
+  const config = () => (typeof parts.config === "function" ? parts.config() : parts.config);
+  const { fileConfig = config } = parts;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
   const accountLink = ({ address }: { address: string }) => `dclogin:${address}`;
-  const context = { config, fileConfig: config, clock, log, db, state, store, accounts, accountLink };
+  const context = { config, fileConfig, clock, log, db, state, store, accounts, accountLink };
   // A test brings what the operations that it calls ask for.
   return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
 }
