@@ -61,7 +61,8 @@ async function accessOf(globals: Globals, caller: Caller): Promise<Access> {
   const bound = listeners["https"]?.[0];
   const port =
     bound === undefined ? config.listen.https[0]?.port : Number(bound.slice(bound.lastIndexOf(":") + 1));
-  if (port === undefined) return { token, url: null, code: null };
+  // A port of the system's choice is not known before the start.
+  if (port === undefined || port === 0) return { token, url: null, code: null };
   const host = hostOf(config.publicAddress ?? config.hostname);
   const name = host.includes(":") ? `[${host}]` : host;
   const url = `https://${name}${port === HTTPS_PORT ? "" : `:${port}`}${path ?? ""}`;

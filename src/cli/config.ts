@@ -106,7 +106,7 @@ function valuesOf(config: Config): { path: string; value: unknown }[] {
       }
       return Object.entries(value).map(([inner, each]) => ({
         path: `${key}.${inner}`,
-        value: each as unknown,
+        value: each,
       }));
     });
 }

@@ -113,12 +113,12 @@ export const switches = { turn, iroh, push, webimap, websmtp, openrelay };
 export function switchCommand(globals: Globals, which: Switch): CommandDef {
   const yes = { type: "boolean" as const, alias: "y", description: "Do not ask" };
   const subCommands = which.words.map(({ word: name, state, description }) => {
-    const command = defineCommand({
+    const command: CommandDef = defineCommand({
       meta: { name, description },
       args: which.danger === undefined || state === "off" ? {} : { yes },
       run: ({ args }) => turnTo(globals, which, { name, state, isSure: args["yes"] === true }),
     });
-    return [name, command as CommandDef] as const;
+    return [name, command] as const;
   });
   return defineCommand({
     meta: { name: which.name, description: which.description },

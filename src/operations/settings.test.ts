@@ -74,6 +74,11 @@ function operator(isRunning = true): Caller {
   });
 }
 
+function caller(isRunning = true): Caller["call"] {
+  const one = operator(isRunning);
+  return (name, input, options) => one.call(name, input, options);
+}
+
 const fault = (promise: Promise<unknown>) =>
   promise.then(
     () => "done",
@@ -82,7 +87,7 @@ const fault = (promise: Promise<unknown>) =>
 
 describe("settings", () => {
   test("a live one counts at once, and goes back to the file", async () => {
-    const { call } = operator();
+    const call = caller();
     expect(await call("settings.get", { name: "max_message_size" })).toMatchObject({
       value: "10M",
       source: "file",
@@ -106,7 +111,7 @@ describe("settings", () => {
   });
 
   test("one that needs a reload waits, and says so", async () => {
-    const { call } = operator();
+    const call = caller();
     const set = await call("settings.set", { name: "imap_port", value: 1143 });
     expect(set).toMatchObject({ value: "1143", inForce: "143", pending: true, effect: "reload" });
     expect((await call("settings.list", {})).pending).toEqual(["imap_port"]);
@@ -124,7 +129,7 @@ describe("settings", () => {
   });
 
   test("on a stopped relay nothing waits", async () => {
-    const { call } = operator(false);
+    const call = caller(false);
     expect(await call("settings.set", { name: "imap_port", value: "1143" })).toMatchObject({
       pending: false,
     });
@@ -157,7 +162,7 @@ describe("settings", () => {
   });
 
   test("a password that its cipher can't take is refused", async () => {
-    const { call } = operator();
+    const call = caller();
     await call("settings.set", { name: "ss_password", value: "plain" });
     expect(
       await fault(call("settings.set", { name: "ss_cipher", value: "2022-blake3-aes-128-gcm" })),
@@ -165,7 +170,7 @@ describe("settings", () => {
   });
 
   test("two who edit at once: the second is told", async () => {
-    const { call } = operator();
+    const call = caller();
     await call("settings.set", { name: "language", value: "fa", expected: "auto" });
     expect(await fault(call("settings.set", { name: "language", value: "ru", expected: "auto" }))).toBe(
       "conflict: language is fa by now; nothing was changed",
@@ -177,7 +182,7 @@ describe("settings", () => {
   });
 
   test("secrets are shown to who asks for them only", async () => {
-    const { call } = operator();
+    const call = caller();
     const find = async (secrets: boolean) =>
       (await call("settings.list", { secrets })).settings.find(({ name }) => name === "turn_secret");
     expect(await find(false)).toMatchObject({ value: null, inForce: null, secret: true, source: "file" });
@@ -185,7 +190,7 @@ describe("settings", () => {
   });
 
   test("push has two names for one thing", async () => {
-    const { call } = operator();
+    const call = caller();
     await call("settings.set", { name: "push_mode", value: "on" });
     await call("settings.set", { name: "push_enabled", value: "disabled" });
     expect(inForce.push.mode).toBe("off");
@@ -205,7 +210,7 @@ describe("settings", () => {
   });
 
   test("sizes: one for all messages, one for other servers", async () => {
-    const { call } = operator();
+    const call = caller();
     expect((await call("sizes.get", {})).federation.effective).toBe("10M");
     const set = await call("sizes.set", { size: "64M" });
     expect(set.message).toMatchObject({
@@ -225,7 +230,7 @@ describe("settings", () => {
 
 describe("federation", () => {
   test("rules and dismissed servers are kept under one name", async () => {
-    const { call } = operator();
+    const call = caller();
     expect(await call("federation.rules.add", { domain: "[192.0.2.1]" })).toEqual({
       domain: "192.0.2.1",
       total: 1,
@@ -262,7 +267,7 @@ describe("federation", () => {
     state.peers.noteOutbound(domain("good.test"), { route: "https", attempts: [], latencyMs: 100 });
     state.peers.noteOutbound(domain("bad.test"), { route: undefined, attempts: failed(4), latencyMs: 1 });
     state.peers.noteOutbound(domain("relay.test"), { route: "https", attempts: [], latencyMs: 1 });
-    const { call } = operator();
+    const call = caller();
     const { servers, total } = await call("federation.servers", { sort: "failures" });
     expect([total, servers[0]]).toMatchObject([
       4,
@@ -283,7 +288,7 @@ describe("federation", () => {
   });
 
   test("endpoints and exchangers come, change and go", async () => {
-    const { call } = operator();
+    const call = caller();
     expect(await fault(call("endpoints.set", { key: "a.test", target: "" }))).toContain(
       "target_host is required",
     );

@@ -32,7 +32,7 @@ async function login(port = relay.ports.imaps): Promise<ImapClient> {
 
 async function metadata(imap: ImapClient, entry: string): Promise<string> {
   const { untagged } = await imap.ok(`GETMETADATA "" (/shared/vendor/deltachat/${entry})`);
-  return untagged.map(({ text }) => text).join("\n");
+  return untagged.map(({ text, literals }) => [text, ...literals].join(" ")).join("\n");
 }
 
 /** A port that nobody has. */
@@ -160,9 +160,12 @@ for (const isRunning of [true, false]) {
     test("admin-token is made once, for its owner only", async () => {
       const { output } = await runMadmail(["admin-token", "--raw", ...place()]);
       expect(output.trim()).toMatch(/^[\w-]{43}$/);
-      const { token, url, code } = await data<Record<string, string>>("admin-token");
-      expect([token, url]).toEqual([output.trim(), `https://relay.test:${relay.ports.https}/api/admin`]);
-      expect(JSON.parse(Buffer.from(code ?? "", "base64url").toString())).toEqual({ u: url, t: token });
+      const { token, url, code } = await data<{ token: string; url: string | null; code: string | null }>("admin-token");
+      // The file of this test leaves the port to the system: who does not run has none.
+      const api = `https://relay.test:${relay.ports.https}/api/admin`;
+      expect([token, url]).toEqual([output.trim(), isRunning ? api : null]);
+      if (isRunning)
+        expect(JSON.parse(Buffer.from(code ?? "", "base64url").toString())).toEqual({ u: url, t: token });
       expect(statSync(join(relay.stateDir, "admin_token")).mode & 0o777).toBe(0o600);
       expect((await data<{ token: string }>("admin-token", "--replace", "--yes")).token).not.toBe(
         token ?? "",
@@ -249,7 +252,8 @@ describe("what only a running relay does", () => {
     const moved = await ImapClient.open({ port, tls: false });
     expect(moved.greeting).toStartWith("* OK");
     moved.close();
-    expect(ImapClient.open({ port: relay.ports.imap, tls: false })).rejects.toThrow();
+    // Whoever wants the old port can have it.
+    Bun.listen({ hostname: "127.0.0.1", port: relay.ports.imap, socket: { data() {} } }).stop(true);
     await stays.ok("NOOP");
     expect(await data("port", "imap", "status")).toMatchObject({
       port,
