@@ -5,28 +5,28 @@ import type { Front } from "./front.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import type { Mail } from "./mail.ts";
+import type { Metrics } from "./metrics.ts";
 import type { TurnService } from "./turn.ts";
 
-type Whole = Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink">;
-
-export interface LiveParts extends Whole {
+export interface LiveParts
+  extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink" | "certificates"> {
   ground: Ground;
   mail: Mail;
-  /** Undefined while it is being put together; nobody can ask then. */
-  front: () => Front | undefined;
+  /** There before anybody can ask. */
+  front: () => Front;
   turn: TurnService;
   iroh: IrohService;
+  metrics: Metrics;
 }
 
-const noProxy = { connections: 0, addresses: 0, link: undefined };
-
-export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LiveParts): LiveRelay {
+export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }: LiveParts): LiveRelay {
   const { federation } = ground.state;
   const { queue } = mail.queue;
   return {
     ...whole,
-    addresses: () => ({ ...front()?.addresses() }),
-    connections: () => front()?.connections() ?? {},
+    figures: metrics.figures,
+    addresses: () => ({ ...front().addresses(), metrics: metrics.bound() }),
+    connections: () => front().connections(),
     sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
     delivered: (users) => mail.pusher.delivered(users, null),
     queue: {
@@ -41,7 +41,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LivePar
         advertised: turn.metadata() !== undefined,
       }),
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
-      shadowsocks: () => front()?.proxy() ?? noProxy,
+      shadowsocks: () => front().proxy(),
       push: () => mail.pusher.facts(),
     },
     testServer: (domain, signal) =>

@@ -85,5 +85,6 @@ function plannedLink(config: Config, account: { address: Address; password: stri
       https: port("https"),
     },
     trusted: config.tls.mode !== "self-signed",
+    security: { imap: config.site.imap_security, smtp: config.site.smtp_security },
   });
 }

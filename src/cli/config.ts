@@ -17,7 +17,7 @@ export function configCommand(globals: Globals): CommandDef {
   return defineCommand({
     meta: {
       name: "config",
-      description: "Check a configuration file, show what is in force, or print a sample",
+      description: "Check, show or convert a configuration file, or print a sample",
     },
     subCommands: {
       check: defineCommand({
@@ -43,6 +43,7 @@ export function configCommand(globals: Globals): CommandDef {
         args: { secrets: { type: "boolean", description: "Show secrets too" } },
         run: ({ args }) => show(globals, args.secrets === true),
       }),
+      convert: async () => (await import("./config-convert.ts")).configConvertCommand(globals),
       sample: defineCommand({
         meta: { name: "sample", description: "Print a complete, commented configuration file" },
         run() {

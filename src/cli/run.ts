@@ -5,14 +5,15 @@ import { renderUnicodeCompact } from "uqr";
 import type { RelayAddresses } from "../app/front.ts";
 import { Relay } from "../app/relay.ts";
 import { StartError } from "../app/relay-facts.ts";
-import { ConfigError } from "../config/config.ts";
+import { type Config, ConfigError } from "../config/config.ts";
 import { ensureLocalConfig } from "../config/local.ts";
 import { locateConfig } from "../config/locate.ts";
 import { readConfig } from "../config/read.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
-import { createLog } from "../log/log.ts";
+import { LogDestination } from "../log/destination.ts";
+import { createLog, type EventLevel } from "../log/log.ts";
 import { ListenError } from "../net/listener.ts";
 import { SecretError } from "../shadowsocks/secret.ts";
 import { StorageError } from "../storage/store.ts";
@@ -41,9 +42,9 @@ export function runCommand(globals: Globals): CommandDef {
 async function run(globals: Globals): Promise<void> {
   const { path, notices } = await configPath(globals);
   const config = readConfig(path, { stateDir: globals.stateDir });
-  const log = createLog(config.log.level, (line) => process.stderr.write(`${line}\n`));
+  const { log, relog } = openLog(config);
   const reread = () => readConfig(path, { stateDir: globals.stateDir });
-  const relay = new Relay({ config, reread, log, clock: systemClock });
+  const relay = new Relay({ config, reread, log, relog, clock: systemClock });
   const bound = await started(relay);
   if (globals.json) {
     process.stdout.write(`${JSON.stringify({ ready: true, listeners: bound })}\n`);
@@ -52,6 +53,34 @@ async function run(globals: Globals): Promise<void> {
     process.stdout.write(welcome(relay, bound));
   }
   await untilSignal(relay, log);
+}
+
+/** @throws {CommandError} when its file can't be opened */
+function openLog(config: Config): { log: Log; relog: (config: Config) => string | undefined } {
+  let destination: LogDestination;
+  try {
+    destination = new LogDestination(config.log);
+  } catch (error) {
+    throw new CommandError(`log: cannot write ${config.log.file ?? "standard error"} (${codeOf(error)})`, {
+      cause: error,
+    });
+  }
+  const sink = (line: string, level: EventLevel) => destination.write(line, level);
+  const log = createLog(config.log.level, sink, config.log.format);
+  const relog = (next: Config) => {
+    log.adjust({ level: next.log.level, format: next.log.format, sink });
+    try {
+      destination.open(next.log);
+      return undefined;
+    } catch (error) {
+      return `log: cannot write ${next.log.file ?? "standard error"} (${codeOf(error)}): it goes where it went before`;
+    }
+  };
+  return { log, relog };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown error";
 }
 
 async function configPath(globals: Globals): Promise<{ path: string; notices: string[] }> {

@@ -25,6 +25,7 @@ export interface Config {
   readonly publicAddress: string | undefined;
   readonly listen: Readonly<Record<ListenerName, readonly ListenAddress[]>>;
   readonly tls: Readonly<ConfigFile["tls"]>;
+  readonly acme: Readonly<ConfigFile["acme"]>;
   readonly storage: Readonly<ConfigFile["storage"]>;
   readonly accounts: Readonly<ConfigFile["accounts"]>;
   readonly limits: Readonly<ConfigFile["limits"]>;
@@ -42,8 +43,11 @@ export interface Config {
   readonly push: Readonly<ConfigFile["push"]>;
   readonly site: Readonly<ConfigFile["site"]>;
   readonly admin: Readonly<ConfigFile["admin"]>;
+  readonly rest: { readonly listen: readonly ListenAddress[] };
   readonly webmail: Readonly<ConfigFile["webmail"]>;
-  readonly log: Readonly<ConfigFile["log"]>;
+  readonly maintenance: Readonly<ConfigFile["maintenance"]>;
+  readonly metrics: { readonly listen: readonly ListenAddress[] };
+  readonly log: Readonly<Omit<ConfigFile["log"], "file">> & { readonly file: string | undefined };
   /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
   readonly given: readonly string[];
 }
@@ -83,6 +87,12 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (firstMs < 1000 || maxMs < firstMs || maxMs > DAY_MS) {
     throw new ConfigError("queue: expected 1s <= retry_first <= retry_max <= 1d");
   }
+  if (file.maintenance.shrink_to > file.maintenance.shrink_above && file.maintenance.shrink_above > 0) {
+    throw new ConfigError("maintenance: shrink_to is above shrink_above");
+  }
+  if (file.log.to === "file" && file.log.file === undefined) {
+    throw new ConfigError('log: to = "file" needs `file`');
+  }
   const { username_min_length: min, username_max_length: max } = file.accounts;
   if (min > max)
     throw new ConfigError(`accounts: username_min_length ${min} is above username_max_length ${max}`);
@@ -97,6 +107,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
       ...(file.tls.cert === undefined ? {} : { cert: resolve(baseDir, file.tls.cert) }),
       ...(file.tls.key === undefined ? {} : { key: resolve(baseDir, file.tls.key) }),
     },
+    acme: resolveAcme(file, baseDir),
     storage: file.storage,
     accounts: file.accounts,
     limits: file.limits,
@@ -110,12 +121,54 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
-    site: file.site,
+    site: {
+      ...file.site,
+      ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),
+    },
     admin: file.admin,
+    rest: { listen: file.rest.listen.map(parseEndpoint) },
     webmail: file.webmail,
-    log: file.log,
+    maintenance: file.maintenance,
+    metrics: { listen: file.metrics.listen.map(parseEndpoint) },
+    log: { ...file.log, file: file.log.file === undefined ? undefined : resolve(baseDir, file.log.file) },
     given: [...(overrides.given ?? [])],
   });
+}
+
+/** @throws {ConfigError} on contradictions, which count only where certificates come that way */
+function resolveAcme({ acme, tls, hostname, domains }: ConfigFile, baseDir: string): ConfigFile["acme"] {
+  if (tls.mode === "acme") {
+    const fault = acmeFault(acme, hostname ?? domains?.[0]);
+    if (fault !== undefined) throw new ConfigError(`acme: ${fault}`);
+  }
+  const places = ["ca_file", "cloudflare_token_file", "aws_credentials_file", "eab_hmac_key_file"] as const;
+  const resolved = places.flatMap((key) => {
+    const path = acme[key];
+    return path === undefined ? [] : [[key, resolve(baseDir, path)] as const];
+  });
+  return { ...acme, ...Object.fromEntries(resolved) };
+}
+
+function acmeFault(acme: ConfigFile["acme"], hostname: string | undefined): string | undefined {
+  const { challenge, dns_provider: provider, dns_hook: hook } = acme;
+  const names = acme.names.length > 0 ? acme.names : [hostname];
+  if (challenge === "dns-01" && names.some((name) => name?.startsWith("["))) {
+    return 'IP addresses are proved by challenge "http-01" only';
+  }
+  if ((acme.eab_key_id === undefined) !== (acme.eab_hmac_key_file === undefined)) {
+    return "eab_key_id and eab_hmac_key_file go together";
+  }
+  if (challenge === "http-01") return undefined;
+  if (provider === undefined) return 'challenge "dns-01" needs `dns_provider`';
+  if (provider === "hook") return hook.length > 0 ? undefined : 'dns_provider "hook" needs `dns_hook`';
+  if (provider === "cloudflare") {
+    const has = acme.cloudflare_token !== undefined || acme.cloudflare_token_file !== undefined;
+    return has ? undefined : 'dns_provider "cloudflare" needs `cloudflare_token` or `cloudflare_token_file`';
+  }
+  const inline = acme.aws_access_key_id !== undefined && acme.aws_secret_access_key !== undefined;
+  return inline || acme.aws_credentials_file !== undefined
+    ? undefined
+    : 'dns_provider "route53" needs `aws_access_key_id` and `aws_secret_access_key`, or `aws_credentials_file`';
 }
 
 /** @throws {ConfigError} on contradictions */

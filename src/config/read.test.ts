@@ -111,3 +111,36 @@ describe("documentation from the schema", () => {
     expect(configReference()).not.toContain("|  |");
   });
 });
+
+describe("[acme]", () => {
+  const acme = (rest: string) => fault(`${base}[tls]\nmode = "acme"\n[acme]\n${rest}`);
+
+  for (const [rest, want] of [
+    ['challenge = "dns-01"', 'acme: challenge "dns-01" needs `dns_provider`'],
+    ['challenge = "dns-01"\ndns_provider = "hook"', 'acme: dns_provider "hook" needs `dns_hook`'],
+    [
+      'challenge = "dns-01"\ndns_provider = "cloudflare"',
+      'acme: dns_provider "cloudflare" needs `cloudflare_token` or `cloudflare_token_file`',
+    ],
+    [
+      'challenge = "dns-01"\ndns_provider = "route53"\naws_access_key_id = "A"',
+      'acme: dns_provider "route53" needs `aws_access_key_id` and `aws_secret_access_key`, or `aws_credentials_file`',
+    ],
+    [
+      'challenge = "dns-01"\ndns_provider = "hook"\ndns_hook = ["/h"]\nnames = ["[192.0.2.1]"]',
+      'acme: IP addresses are proved by challenge "http-01" only',
+    ],
+    ['eab_key_id = "k"', "acme: eab_key_id and eab_hmac_key_file go together"],
+    ['email = "postmaster@relay.example"', "no fault"],
+    ['challenge = "dns-01"\ndns_provider = "hook"\ndns_hook = ["/h"]', "no fault"],
+  ] as const) {
+    test(`${JSON.stringify(rest)}: ${want}`, () => {
+      expect(acme(rest)).toEndWith(want);
+    });
+  }
+
+  test("is not looked at where certificates come from elsewhere; its paths are the file's", () => {
+    const config = configFromText(`${base}[acme]\nchallenge = "dns-01"\nca_file = "ca.pem"`, "/etc/m/m.toml");
+    expect(config.acme.ca_file).toBe("/etc/m/ca.pem");
+  });
+});

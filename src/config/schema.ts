@@ -3,9 +3,11 @@
  * from this schema, so what is written here is the documentation.
  */
 import { z } from "zod";
+import { log, maintenance, metrics } from "./schema-care.ts";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
-import { admin, site, webmail } from "./schema-web.ts";
+import { acme, tls } from "./schema-tls.ts";
+import { admin, rest, site, webmail } from "./schema-web.ts";
 
 const listen = z.strictObject({
   smtp: endpoints(["0.0.0.0:25", "[::]:25"], "Mail from other servers, with STARTTLS (RFC 5321)."),
@@ -18,18 +20,6 @@ const listen = z.strictObject({
     ["0.0.0.0:443", "[::]:443"],
     "Site, and by ALPN also IMAP (`imap`) and submission (`smtp`).",
   ),
-});
-
-const tls = z.strictObject({
-  mode: z.enum(["self-signed", "file", "acme"]).default("self-signed").meta({
-    description:
-      "Where the certificate comes from: made here, read from `cert` and `key`, or obtained (not in this version).",
-  }),
-  cert: z
-    .string()
-    .optional()
-    .meta({ description: "PEM file with the certificate chain, for mode `file`. Read again on SIGHUP." }),
-  key: z.string().optional().meta({ description: "PEM file with the private key, for mode `file`." }),
 });
 
 const storage = z.strictObject({
@@ -152,13 +142,6 @@ const metadata = z.strictObject({
     .meta({ description: "How to reach the operator, such as mailto:me@example.org (`/shared/admin`)." }),
 });
 
-const log = z.strictObject({
-  level: z
-    .enum(["off", "error", "info", "debug"])
-    .default("off")
-    .meta({ description: "What is printed to standard error. No level names people." }),
-});
-
 export const configSchema = z.strictObject({
   state_dir: z
     .string()
@@ -182,6 +165,7 @@ export const configSchema = z.strictObject({
     description: "Addresses to listen on. Every key takes a list; an empty list turns the service off.",
   }),
   tls: tls.prefault({}).meta({ description: "Certificate." }),
+  acme: acme.prefault({}).meta({ description: "Certificates from an authority (ACME, RFC 8555)." }),
   storage: storage.prefault({}).meta({ description: "How mail is kept." }),
   accounts: accounts.prefault({}).meta({ description: "Who gets an account." }),
   limits: limits.prefault({}).meta({ description: "Bounds." }),
@@ -203,7 +187,10 @@ export const configSchema = z.strictObject({
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
   site: site.prefault({}).meta({ description: "The public site, and the account links it hands out." }),
   admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
+  rest: rest.prefault({}).meta({ description: "Provisioning by scripts over HTTP." }),
   webmail: webmail.prefault({}).meta({ description: "Mail in the browser; off by default." }),
+  maintenance: maintenance.prefault({}).meta({ description: "What is deleted by itself, and when." }),
+  metrics: metrics.prefault({}).meta({ description: "Figures for monitoring; off by default." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

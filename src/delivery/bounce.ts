@@ -115,6 +115,6 @@ function messageIdField(header: Uint8Array): string[] {
 }
 
 /** RFC 5322 §3.3, always in UTC. */
-function formatDate(nowMs: number): string {
+export function formatDate(nowMs: number): string {
   return new Date(nowMs).toUTCString().replace("GMT", "+0000");
 }

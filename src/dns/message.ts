@@ -22,6 +22,8 @@ export interface RecordTypes {
   A: string;
   AAAA: string;
   TXT: string;
+  /** Host name, lower case, no trailing dot. */
+  NS: string;
 }
 export type RecordType = keyof RecordTypes;
 
@@ -162,6 +164,7 @@ const readers: { [T in RecordType]: (data: unknown) => RecordTypes[T] | undefine
     if (!strings.every((part): part is Uint8Array => part instanceof Uint8Array)) return undefined;
     return toUtf8(Buffer.concat(strings));
   },
+  NS: (data) => (typeof data === "string" ? normaliseName(data) : undefined),
 };
 
 function readText(data: unknown): string | undefined {

@@ -76,6 +76,11 @@ export class StubResolver implements Resolver {
     return this.#lookup(name, "TXT");
   }
 
+  /** Host names of a zone's name servers; `noData` for a name inside a zone. */
+  ns(zone: string): Promise<DnsResult<string>> {
+    return this.#lookup(zone, "NS");
+  }
+
   async #lookup<T extends RecordType>(text: string, type: T): Promise<DnsResult<RecordTypes[T]>> {
     const name = normaliseName(text);
     // What can't be a name does not exist.

@@ -24,6 +24,7 @@ const federationFacts = z.strictObject({
 });
 const whose = z.strictObject({ domain: z.string().trim().min(1, "domain is required").max(255) });
 const peerEntry = z.strictObject({ domain: z.string(), createdAtSec: z.int() });
+
 export const federationOperations = {
   "federation.get": operation({
     summary: "Whether mail goes to other servers, and to which",

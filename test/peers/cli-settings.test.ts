@@ -160,7 +160,9 @@ for (const isRunning of [true, false]) {
     test("admin-token is made once, for its owner only", async () => {
       const { output } = await runMadmail(["admin-token", "--raw", ...place()]);
       expect(output.trim()).toMatch(/^[\w-]{43}$/);
-      const { token, url, code } = await data<{ token: string; url: string | null; code: string | null }>("admin-token");
+      const { token, url, code } = await data<{ token: string; url: string | null; code: string | null }>(
+        "admin-token",
+      );
       // The file of this test leaves the port to the system: who does not run has none.
       const api = `https://relay.test:${relay.ports.https}/api/admin`;
       expect([token, url]).toEqual([output.trim(), isRunning ? api : null]);

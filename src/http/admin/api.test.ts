@@ -24,6 +24,7 @@ beforeEach(() => {
   outcome = () => Promise.resolve({ messages: 0 });
   sessions = new AdminSessions({ operatorToken: () => operatorToken, clock });
   const operations = {
+    as: () => ({}),
     callUnknown: (...args: unknown[]) => {
       calls.push(args);
       return outcome();

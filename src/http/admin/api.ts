@@ -12,7 +12,8 @@ import type { Log } from "../../log/events.ts";
 import { OperationError, type OperationFault } from "../../operations/operation.ts";
 import type { Operations } from "../../operations/operations.ts";
 import { readBody } from "../body.ts";
-import { type AdminCall, type AdminMethod, type AdminResult, findResource } from "./resources.ts";
+import type { AdminCall, AdminMethod, AdminResult } from "./resource.ts";
+import { type FoundResource, findResource } from "./resources.ts";
 import type { AdminSessions, Scope } from "./sessions.ts";
 
 const REQUEST_MAX_BYTES = 1024 * 1024;
@@ -93,7 +94,7 @@ export class AdminApi {
   /** A resource that brings its own proof: a login code instead of a token. */
   async #opened(
     request: Request,
-    found: NonNullable<ReturnType<typeof findResource>>,
+    found: FoundResource,
     { method, resource, headers, body }: z.output<typeof requestBody>,
   ): Promise<Envelope> {
     const peer = this.#parts.peerAddress(request);
@@ -119,9 +120,9 @@ export class AdminApi {
   }
 
   async #run(
-    found: NonNullable<ReturnType<typeof findResource>>,
+    found: FoundResource,
     methodText: string,
-    call: Omit<AdminCall, "operations" | "sessions" | "argument">,
+    call: Omit<AdminCall, "operations" | "callUnknown" | "sessions" | "argument">,
   ): Promise<Envelope> {
     const { resource } = call;
     const method = methodText.toUpperCase() as AdminMethod;
@@ -132,8 +133,14 @@ export class AdminApi {
     }
     const { operations, sessions, log } = this.#parts;
     try {
-      const argument = found.argument;
-      return { resource, ...(await handler({ ...call, argument, operations, sessions })) };
+      const result = await handler({
+        ...call,
+        argument: found.argument,
+        operations: operations.as("admin"),
+        callUnknown: (name, input, face) => operations.callUnknown(name, input, face),
+        sessions,
+      });
+      return { resource, ...result };
     } catch (error) {
       if (error instanceof OperationError)
         return { status: statusOf[error.fault], resource, error: error.message };

@@ -4,16 +4,16 @@
  */
 import { OperationError } from "../../operations/operation.ts";
 import { isOperationName, permissionOf } from "../../operations/operations.ts";
-import type { AdminResource } from "./resources.ts";
+import type { AdminResource } from "./resource.ts";
 
 export const operationResource: AdminResource = {
   methods: {
-    async POST({ operations, scope, argument: name, body }) {
+    async POST({ callUnknown, scope, argument: name, body }) {
       if (!isOperationName(name)) throw new OperationError("notFound", `there is no operation ${name}`);
       if (scope !== "full" && permissionOf(name) !== "read") {
         throw new OperationError("refused", "this session may look, and change nothing");
       }
-      return { status: 200, body: await operations.callUnknown(name, body ?? {}, "admin") };
+      return { status: 200, body: await callUnknown(name, body ?? {}, "admin") };
     },
   },
 };

@@ -1,7 +1,7 @@
 /** `/admin/session`: a short session instead of the operator's token, so that a browser never has to keep that. */
 import { z } from "zod";
 import { OperationError } from "../../operations/operation.ts";
-import type { AdminResource } from "./resources.ts";
+import type { AdminResource } from "./resource.ts";
 
 const MINUTES_MAX = 1440;
 
