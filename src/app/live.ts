@@ -44,7 +44,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }
         advertised: turn.metadata() !== undefined,
       }),
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
-      shadowsocks: () => ({ ...front().shadowsocks.connections(), link: front().shadowsocks.link() }),
+      shadowsocks: () => front().proxy(),
       push: () => mail.pusher.facts(),
     },
     testServer: (domain, signal) =>

@@ -15,7 +15,10 @@ import type { LiveRelay } from "./context.ts";
 import { type Caller, Operations } from "./operations.ts";
 
 export interface OperatorParts {
-  config: Config;
+  /** In force; a function where it changes. */
+  config: Config | (() => Config);
+  /** Where that is another. */
+  fileConfig?: () => Config;
   clock: Clock;
   db: Db;
   state: HotState;
@@ -30,7 +33,8 @@ const silent: Log = { emit: () => undefined, counts: () => new Map() };
 
 export function operatorOn(parts: OperatorParts): Caller {
   const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
-  const config = () => parts.config;
+  const config = () => (typeof parts.config === "function" ? parts.config() : parts.config);
+  const { fileConfig = config } = parts;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
   const accountLink = ({ address }: { address: string }) => `dclogin:${address}`;
   const tasks = parts.tasks ?? new Tasks({ jobs: [], clock, log });
@@ -38,7 +42,7 @@ export function operatorOn(parts: OperatorParts): Caller {
   const care = { tasks, history, census: () => undefined };
   const context = {
     config,
-    fileConfig: config,
+    fileConfig,
     clock,
     log,
     db,

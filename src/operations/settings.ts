@@ -167,7 +167,7 @@ function refuseNonsense(
   if (kept !== undefined && setting.isPlace && setting.show(next) !== setting.shown(kept)) {
     throw new OperationError(
       "refused",
-      `${setting.name}: the configuration file (${setting.path}) turns this off; change it there`,
+      `${setting.name}: the configuration file (${setting.path}) leaves no room for this; change it there`,
     );
   }
   const { cipher, password } = next.shadowsocks;
