@@ -203,5 +203,5 @@ function widenPool(): void {
 /** @throws {Error} of the system; without it this call is the last thing that the process does */
 function replaceProcess(env: Record<string, string | undefined>): void {
   const args = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
-  process.execve?.(process.execPath, [process.execPath, ...args], env as Record<string, string>);
+  process.execve?.(process.execPath, [process.execPath, ...args], env);
 }
