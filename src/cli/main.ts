@@ -4,6 +4,7 @@ import { ConfigError } from "../config/config.ts";
 import { programName } from "../config/program.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
+import { checkWords } from "./options.ts";
 import { CommandError, reportFault } from "./output.ts";
 import { globalOptions, resolved } from "./tree.ts";
 
@@ -103,6 +104,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       return;
     }
     if (rest[0] === "--version" || rest[0] === "-V") rest[0] = "version";
+    await checkWords(root, rest);
     await runCommand(root, { rawArgs: rest });
   } catch (error) {
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);

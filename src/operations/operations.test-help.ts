@@ -12,6 +12,7 @@ import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
 import { Tasks } from "../tasks/scheduler.ts";
 import type { LiveRelay } from "./context.ts";
+import type { Scope } from "./operation.ts";
 import { type Caller, Operations } from "./operations.ts";
 
 export interface OperatorParts {
@@ -27,6 +28,8 @@ export interface OperatorParts {
   revocations?: Revocations;
   log?: Log;
   tasks?: Tasks;
+  /** What the operator may do; everything when absent. */
+  scope?: Scope;
 }
 
 const silent: Log = { emit: () => undefined, counts: () => new Map() };
@@ -53,5 +56,5 @@ export function operatorOn(parts: OperatorParts): Caller {
     ...care,
   };
   // A test brings what the operations that it calls ask for.
-  return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
+  return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli", parts.scope);
 }

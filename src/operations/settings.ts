@@ -42,6 +42,7 @@ export const settingOperations = {
   "settings.list": operation({
     summary: "Every setting: value, source, and whether it waits for a reload",
     permission: "read",
+    reveals: ({ secrets }) => secrets,
     input: z.strictObject({ secrets: z.boolean().default(false), changed: z.boolean().default(false) }),
     output: z.strictObject({
       settings: z.array(settingRow),
@@ -61,6 +62,7 @@ export const settingOperations = {
   "settings.get": operation({
     summary: "One setting, secrets included",
     permission: "read",
+    reveals: ({ name }) => settingNamed(name)?.kind.name === "secret",
     input: z.strictObject({ name: nameField }),
     output: settingRow,
     run: (context, { name }) => rowOf(context, requireSetting(name), wantedConfig(context)),
