@@ -1,5 +1,6 @@
 /** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
 import type { Operations } from "../operations/operations.ts";
+import { clientAddress } from "../http/forwarded.ts";
 import { Registration } from "../auth/registration.ts";
 import { createApp } from "../http/app.ts";
 import type { SiteFacts } from "../http/facts.ts";
@@ -133,7 +134,11 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
   const { ground, supervisor, mail, tls, httpProof, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
-  const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
+  const peerAddress = (request: Request): string => {
+    const socketAddress = backend.peerOf(request)?.address ?? "";
+    const forwarded = request.headers.get("x-forwarded-for");
+    return clientAddress(socketAddress, forwarded, config().site.trusted_proxies);
+  };
   const inbound = createInbound({ config: config(), door: mail.door, peerAddress, clock, log });
   supervisor.onReload((next) => inbound.reconfigure(inboundSettings(next)));
   const app = createApp({
