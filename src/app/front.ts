@@ -2,6 +2,9 @@
 import type { Operations } from "../operations/operations.ts";
 import { Registration } from "../auth/registration.ts";
 import { createApp, type SiteFacts } from "../http/app.ts";
+import { farewells } from "../http/webmail/guests.ts";
+import type { Session } from "../http/webmail/session.ts";
+import type { Webmail } from "../http/webmail/webmail.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { HttpBackend } from "../net/http-backend.ts";
@@ -20,6 +23,7 @@ import { openRest } from "./rest.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { TurnAddresses, TurnService } from "./turn.ts";
+import { openWebmail } from "./webmail.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
@@ -52,6 +56,7 @@ export interface Front {
   /** Open now, by service. */
   connections(): Record<string, ConnectionFacts>;
   shadowsocks: Shadowsocks;
+  webmail: Webmail;
 }
 
 /**
@@ -66,7 +71,8 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     ...siteFacts(config(), listeners, tls),
     proxyLink: config().shadowsocks.on_site ? shadowsocks.link() : undefined,
   });
-  const backend = openSite(parts, facts);
+  const webmail = openWebmail(ground, supervisor, parts.mail);
+  const backend = openSite(parts, facts, webmail);
   await backend.start();
   supervisor.onStop(() => backend.stop());
   await iroh.start({
@@ -98,6 +104,8 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   await shadowsocks.start();
   supervisor.onReload((next) => shadowsocks.reconfigure(next));
   supervisor.onStop(() => listeners.stop());
+  // Before the listeners end, so that clients hear why.
+  supervisor.onStop(() => webmail.dismissAll(farewells.stopping));
   await listeners.start(config().listen);
   supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());
@@ -117,12 +125,14 @@ export async function openFront(parts: FrontParts): Promise<Front> {
       shadowsocks: shadowsocks.connections(),
       iroh: iroh.connections(),
       turn: turn.connections(),
+      webmail: webmail.connections(),
     }),
     shadowsocks,
+    webmail,
   };
 }
 
-function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
+function openSite(parts: FrontParts, facts: () => SiteFacts, webmail: Webmail): HttpBackend<Session> {
   const { ground, supervisor, mail, tls, httpProof, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
@@ -138,13 +148,16 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
     },
     acmeProof: httpProof,
     peerAddress,
+    corsOrigins: () => config().webmail.cors_origins,
     federation: (request) => inbound.answer(request),
     clock,
     log,
   });
   admin.open(operations, peerAddress);
-  const backend = new HttpBackend({
-    fetch: (request) => admin.answer(request) ?? app.fetch(request),
+  const backend = new HttpBackend<Session>({
+    fetch: (request, server, { address }) =>
+      admin.answer(request) ?? webmail.answer(request, server, address) ?? app.fetch(request),
+    websocket: webmail.websocket,
     onError: (error) => {
       log.emit({ kind: "internalFault", where: "http", error });
       return new Response("Internal error\n", { status: 500 });
@@ -154,7 +167,7 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
 }
 
 /** Which engine answers on which kind of port. */
-function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend) {
+function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend<Session>) {
   const { config, clock, log } = ground;
   const { door, auth, imap } = mail;
   const smtp = { hostname: config().hostname, door, auth, log, clock, tlsAvailable: true };

@@ -24,7 +24,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LivePar
     ...whole,
     addresses: () => ({ ...front().addresses() }),
     connections: () => front().connections(),
-    sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+    sessionsOf: (user) => (mail.imap.sessions.get(user)?.size ?? 0) + front().webmail.countOf(user),
     delivered: (users) => mail.pusher.delivered(users, null),
     queue: {
       retry: (selection) => queue.retry(selection),

@@ -17,6 +17,7 @@ import { RateLimiter } from "../policy/rate.ts";
 import { addAcmeChallenge } from "./acme-challenge.ts";
 import { autoconfigXml } from "./autoconfig.ts";
 import { readBody } from "./body.ts";
+import { corsHeaders, crossOrigin, preflight } from "./cors.ts";
 import { dcaccountLink, dcloginLink, type ServicePorts } from "./links.ts";
 import { accountPage, landingPage, messagePage, type Offer, styleSheet } from "./pages.tsx";
 import { qrSvg } from "./qr.ts";
@@ -29,6 +30,7 @@ const NEW_BODY_MAX_BYTES = 4096;
 const TOKEN_MAX_CHARS = 256;
 /** Accounts from one IP address (of IPv6: one /64). */
 const NEW_ACCOUNT_RATE = { perMinute: 120, burst: 5 };
+const NEW_CORS = { methods: "POST, OPTIONS", headers: "Content-Type" };
 const DAY_S = 86_400;
 const HOUR_S = 3600;
 
@@ -72,6 +74,8 @@ export interface AppParts {
   acmeProof?: (host: string, token: string) => string | undefined;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
+  /** Origins of other sites whose pages may make accounts here; `*` is all. None unless given. */
+  corsOrigins?(): readonly string[];
   /** Mail from other relays (`/mxdeliv`). */
   federation?: (request: Request) => Promise<Response>;
   clock: Clock;
@@ -139,6 +143,14 @@ export function createApp(parts: AppParts): Hono {
     return c.html(
       landingPage(english, aboutOf(facts), offerOf(facts, parts.registration.status(), token, rememberedQr)),
     );
+  });
+  app.use("/new", async (c, next) => {
+    const cross = crossOrigin(c.req.raw, parts.corsOrigins?.() ?? []);
+    const headers = corsHeaders(cross, NEW_CORS);
+    if (c.req.method === "OPTIONS" && cross !== "none") return preflight(cross, headers);
+    await next();
+    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    return undefined;
   });
   app.post("/new", (c) => createAccount(c, parts, limiter));
   app.all("/new", (c) => {
