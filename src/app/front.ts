@@ -2,7 +2,6 @@
 import type { Operations } from "../operations/operations.ts";
 import { Registration } from "../auth/registration.ts";
 import { createApp, type SiteFacts } from "../http/app.ts";
-import { farewells } from "../http/webmail/guests.ts";
 import type { Session } from "../http/webmail/session.ts";
 import type { Webmail } from "../http/webmail/webmail.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
@@ -105,7 +104,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   supervisor.onReload((next) => shadowsocks.reconfigure(next));
   supervisor.onStop(() => listeners.stop());
   // Before the listeners end, so that clients hear why.
-  supervisor.onStop(() => webmail.dismissAll(farewells.stopping));
+  supervisor.onStop(() => webmail.stop());
   await listeners.start(config().listen);
   supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());

@@ -5,7 +5,7 @@ import type { Ground } from "./ground.ts";
 import type { Mail } from "./mail.ts";
 import type { Supervisor } from "./supervisor.ts";
 
-/** The caller stops it by `dismissAll`, while clients can still be told. */
+/** The caller stops it while clients can still be told. */
 export function openWebmail(ground: Ground, supervisor: Supervisor, { auth, door }: Mail): Webmail {
   const { config, store, hub, revocations, clock, log } = ground;
   const webmail = new Webmail({ settings: () => config().webmail, store, hub, auth, door, clock, log });

@@ -16,7 +16,7 @@ export interface CommandParts {
   store: Pick<MailStore, "account">;
   sender: WebSender;
   /** Whether pages may send. Asked each time. */
-  maySend(): boolean;
+  maySend: () => boolean;
 }
 
 export interface Commands {

@@ -16,7 +16,7 @@ import { WebmailError } from "./fault.ts";
 import { envelopeHolds, type Summary, summaryOf } from "./summary.ts";
 
 /** Of one answer: who wants more asks for what comes after the last. */
-export const SUMMARIES_MAX = 1000;
+const SUMMARIES_MAX = 1000;
 /** Headers read side by side. */
 const READS_AT_ONCE = 8;
 

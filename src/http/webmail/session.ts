@@ -190,7 +190,7 @@ export class Session implements Guest, WheelEntry {
       return 0;
     }
     this.#link.ping();
-    return nowMs + PING_EVERY_MS;
+    return Math.min(nowMs + PING_EVERY_MS, this.#lastHeardMs + SILENCE_MAX_MS);
   }
 
   #pingDueMs(): number {

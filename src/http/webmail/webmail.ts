@@ -7,7 +7,7 @@ import { BodyBudget } from "./body-budget.ts";
 import { FRAME_MAX_BYTES } from "./commands.ts";
 import { Entrance, queryCredentials } from "./entrance.ts";
 import { WebmailError } from "./fault.ts";
-import { type Farewell, Guests } from "./guests.ts";
+import { type Farewell, farewells, Guests } from "./guests.ts";
 import { requests, understood } from "./requests.ts";
 import { WebSender } from "./send.ts";
 import { type Link, Session, type Watch } from "./session.ts";
@@ -21,6 +21,8 @@ const STRANGERS_MAX = 32;
 const STRANGERS_PER_NETWORK_MAX = 4;
 /** Bun's own limit of silence, for clients that vanish in the closing handshake. Ours is shorter. */
 const SOCKET_IDLE_S = 120;
+/** For bytes on their way inside this machine. */
+const GOODBYE_MS = 100;
 /** Above the largest answer: eight MiB of a message may be six times as long in JSON. */
 const UNSENT_MAX_BYTES = 64 * 1024 * 1024;
 
@@ -103,6 +105,14 @@ export class Webmail {
   dismissAll(why: Farewell): void {
     this.#guests.dismissAll(why);
     for (const session of [...this.#sessions.keys()]) session.dismiss(why);
+  }
+
+  /** Ends everything, and gives the goodbyes time to pass the front door, which ends next. */
+  async stop(): Promise<void> {
+    const hadSockets = this.#sessions.size > 0;
+    this.dismissAll(farewells.stopping);
+    if (!hadSockets) return;
+    await new Promise<void>((resolve) => this.#parts.clock.after(GOODBYE_MS, resolve));
   }
 
   async #welcome(
