@@ -14,6 +14,7 @@ import type { Log } from "../../log/events.ts";
 import type { MailStore } from "../../storage/store.ts";
 import { readBody } from "../body.ts";
 import { corsHeaders, crossOrigin, preflight } from "../cors.ts";
+import type { BodyBudget } from "./body-budget.ts";
 import { type Entrance, headerCredentials } from "./entrance.ts";
 import { expectedFault, WebmailError } from "./fault.ts";
 import type { Farewell, Guests } from "./guests.ts";
@@ -21,7 +22,6 @@ import { MailActions } from "./mail-actions.ts";
 import { messageJson } from "./message-json.ts";
 import { messageBytes, requests, understood } from "./requests.ts";
 import type { WebSender } from "./send.ts";
-import type { BodyBudget } from "./body-budget.ts";
 
 /** A request without a message. */
 const BODY_MAX_BYTES = 64 * 1024;

@@ -1,11 +1,11 @@
 /** The actions of the WebSocket: name, what they take, what they give. */
 import type { Address } from "../../core/address.ts";
+import type { MailStore } from "../../storage/store.ts";
 import { WebmailError } from "./fault.ts";
 import { MailActions } from "./mail-actions.ts";
 import { messageDetail } from "./message-json.ts";
 import { messageBytes, requests, understood } from "./requests.ts";
 import type { WebSender } from "./send.ts";
-import type { MailStore } from "../../storage/store.ts";
 
 /** A message in a frame, either way: the frame is in memory whole. Larger ones go by HTTP. */
 export const FRAME_MAX_BYTES = 16 * 1024 * 1024;

@@ -1,5 +1,7 @@
 /** Mail in the browser, put together: requests to the API, WebSockets to sessions, and who is shown out when. */
+import type { Authenticator } from "../../auth/authenticator.ts";
 import type { Address } from "../../core/address.ts";
+import type { MailDoor } from "../../delivery/intake.ts";
 import { networkOf } from "../../net/connection-limits.ts";
 import { corsHeaders, crossOrigin } from "../cors.ts";
 import { faultAnswer, WebmailApi, type WebmailApiParts, webmailCors } from "./api.ts";
@@ -11,8 +13,6 @@ import { type Farewell, farewells, Guests } from "./guests.ts";
 import { requests, understood } from "./requests.ts";
 import { WebSender } from "./send.ts";
 import { type Link, Session, type Watch } from "./session.ts";
-import type { Authenticator } from "../../auth/authenticator.ts";
-import type { MailDoor } from "../../delivery/intake.ts";
 
 const SOCKET_PATH = /^\/webimap\/ws\/?$/;
 const PATHS = /^\/(webimap|websmtp)(\/|$)/;
@@ -62,6 +62,8 @@ export class Webmail {
     server: SocketServer,
     peerAddress: string,
   ): Promise<Response | undefined> | undefined {
+    // Most requests are not ours, and parsing costs.
+    if (!request.url.includes("/web")) return undefined;
     const url = new URL(request.url);
     if (!PATHS.test(url.pathname)) return undefined;
     if (SOCKET_PATH.test(url.pathname)) return this.#welcome(request, url, server, peerAddress);
