@@ -5,24 +5,30 @@ import type { Front } from "./front.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import type { Mail } from "./mail.ts";
+import type { Metrics } from "./metrics.ts";
 import type { TurnService } from "./turn.ts";
 
 export interface LiveParts
-  extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink" | "certificates"> {
+  extends Pick<
+    LiveRelay,
+    "startedAtMs" | "reload" | "restart" | "applySettings" | "loginLink" | "certificates"
+  > {
   ground: Ground;
   mail: Mail;
   /** There before anybody can ask. */
   front: () => Front;
   turn: TurnService;
   iroh: IrohService;
+  metrics: Metrics;
 }
 
-export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LiveParts): LiveRelay {
+export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }: LiveParts): LiveRelay {
   const { federation } = ground.state;
   const { queue } = mail.queue;
   return {
     ...whole,
-    addresses: () => ({ ...front().addresses() }),
+    figures: metrics.figures,
+    addresses: () => ({ ...front().addresses(), metrics: metrics.bound() }),
     connections: () => front().connections(),
     sessionsOf: (user) => (mail.imap.sessions.get(user)?.size ?? 0) + front().webmail.countOf(user),
     delivered: (users) => mail.pusher.delivered(users, null),
@@ -38,7 +44,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LivePar
         advertised: turn.metadata() !== undefined,
       }),
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
-      shadowsocks: () => ({ ...front().shadowsocks.connections(), link: front().shadowsocks.link() }),
+      shadowsocks: () => front().proxy(),
       push: () => mail.pusher.facts(),
     },
     testServer: (domain, signal) =>

@@ -1,5 +1,6 @@
 /** All commands as data, for completions, the manual page and the reference: what citty knows, resolved. */
 import type { ArgDef, CommandDef } from "citty";
+import { systemConfig } from "../config/locate.ts";
 
 export interface CommandNode {
   /** `queue list`; the root is "". */
@@ -24,7 +25,7 @@ export interface OptionNode {
 export const globalOptions: readonly OptionNode[] = [
   {
     flags: ["--config"],
-    description: "Configuration; default: $MADMAIL_CONFIG, /etc/madmail/madmail.toml, ./data/madmail.toml",
+    description: `Configuration; default: $MADMAIL_CONFIG, ${systemConfig()}, ./data/madmail.toml`,
     takesValue: true,
     choices: [],
   },
@@ -68,7 +69,7 @@ export function flatten(node: CommandNode): CommandNode[] {
   return [node, ...node.children.flatMap(flatten)];
 }
 
-function optionNode(name: string, arg: ArgDef): OptionNode {
+export function optionNode(name: string, arg: ArgDef): OptionNode {
   const names = [kebab(name), ...listed("alias" in arg ? arg.alias : undefined)];
   return {
     flags: names.map((each) => (each.length === 1 ? `-${each}` : `--${each}`)),
@@ -78,7 +79,7 @@ function optionNode(name: string, arg: ArgDef): OptionNode {
   };
 }
 
-function listed(value: string | readonly string[] | undefined): readonly string[] {
+export function listed(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];
   return typeof value === "string" ? [value] : value;
 }

@@ -3,7 +3,7 @@
  * started again on the same ports, with every byte it printed kept for the privacy check.
  * The binary is `dist/madmail`, or what MADMAIL_BIN names.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ReadableSubprocess } from "bun";
@@ -62,6 +62,8 @@ export class Relay {
   startMs = 0;
   readonly #options: RelayOptions;
   readonly #names = new Set<string>();
+  /** Ports as the configuration of this run names them: another port there would move the listener at a reload. */
+  #wanted: Record<ListenerName | "turn" | "shadowsocks", number>;
   #process: ReadableSubprocess | undefined;
   #output = "";
   #readers: Promise<void>[] = [];
@@ -74,6 +76,7 @@ export class Relay {
     this.ports = Object.fromEntries(
       listenerNames.map((name) => [name, options.ports?.[name] ?? 0]),
     ) as Record<ListenerName, number>;
+    this.#wanted = { ...this.ports, turn: 0, shadowsocks: 0 };
   }
 
   static async start(options: RelayOptions): Promise<Relay> {
@@ -112,16 +115,22 @@ export class Relay {
     await this.until((output) => output.includes(text, from));
   }
 
-  /** Changes the configuration, by table name, and lets the running relay read it. */
-  async reload(config: Record<string, TomlTable>): Promise<void> {
+  /** Changes the configuration, by table name; the next start reads it. */
+  configure(config: Record<string, TomlTable>): void {
     this.#options.config = { ...this.#options.config, ...config };
     writeFileSync(join(this.dir, "madmail.toml"), this.#toml());
+  }
+
+  /** Changes the configuration, by table name, and lets the running relay read it. */
+  async reload(config: Record<string, TomlTable>): Promise<void> {
+    this.configure(config);
     await this.signalUntil("SIGHUP", RELOADED);
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
   async restart(): Promise<void> {
     const file = join(this.dir, "madmail.toml");
+    this.#wanted = { ...this.ports, turn: this.turnPort, shadowsocks: this.shadowsocksPort };
     writeFileSync(file, this.#toml());
     const startedAt = performance.now();
     const command = this.#options.command ?? [binaryPath()];
@@ -247,14 +256,14 @@ export class Relay {
   }
 
   #toml(): string {
-    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`${this.host}:${this.ports[n]}`]]));
+    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`${this.host}:${this.#wanted[n]}`]]));
     const tables: Record<string, TomlTable> = {
       listen,
       tls: { mode: "self-signed" },
       storage: { fsync: "always" },
       // Ports of the listener come from the upper range; what is relayed stays below it.
-      turn: { listen: [`127.0.0.1:${this.turnPort}`], relay_port_min: 20_000, relay_port_max: 29_999 },
-      shadowsocks: { listen: [`127.0.0.1:${this.shadowsocksPort}`] },
+      turn: { listen: [`127.0.0.1:${this.#wanted.turn}`], relay_port_min: 20_000, relay_port_max: 29_999 },
+      shadowsocks: { listen: [`127.0.0.1:${this.#wanted.shadowsocks}`] },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },
     };
@@ -273,11 +282,24 @@ function binaryPath(): string {
   return path;
 }
 
+/** For test/commands-seen.ts: which commands the suites ran. */
+function noteCommand(args: readonly string[]): void {
+  const artifacts = join(root, "test-artifacts");
+  if (existsSync(artifacts)) appendFileSync(join(artifacts, "commands.log"), `${JSON.stringify(args)}\n`);
+}
+
+/** Starts `madmail` with arguments; whoever starts it ends it. */
+export function startMadmail(args: readonly string[]) {
+  noteCommand(args);
+  return Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+}
+
 /** Runs `madmail` with arguments to its end. */
 export async function runMadmail(
   args: readonly string[],
 ): Promise<{ code: number; output: string; ms: number }> {
   const startedAt = performance.now();
+  noteCommand(args);
   const child = Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),
