@@ -6,7 +6,7 @@ import { unasked } from "../../policy/origin.ts";
 import { House } from "../../operations/accounts.test-help.ts";
 import { deliverTo } from "../../storage/store.test-help.ts";
 import type { Link, Session } from "./session.ts";
-import { type SocketServer, Webmail } from "./webmail.ts";
+import { Webmail } from "./webmail.ts";
 
 const PASSWORD = "a password of the test";
 
@@ -122,7 +122,7 @@ export class WebHouse {
         return true;
       },
     };
-    return this.webmail.answer(request, server as unknown as SocketServer, this.peerAddress);
+    return this.webmail.answer(request, server, this.peerAddress);
   }
 
   /** Status and JSON. */
