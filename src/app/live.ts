@@ -9,7 +9,10 @@ import type { Metrics } from "./metrics.ts";
 import type { TurnService } from "./turn.ts";
 
 export interface LiveParts
-  extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink" | "certificates"> {
+  extends Pick<
+    LiveRelay,
+    "startedAtMs" | "reload" | "restart" | "applySettings" | "loginLink" | "certificates"
+  > {
   ground: Ground;
   mail: Mail;
   /** There before anybody can ask. */
@@ -27,7 +30,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }
     figures: metrics.figures,
     addresses: () => ({ ...front().addresses(), metrics: metrics.bound() }),
     connections: () => front().connections(),
-    sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+    sessionsOf: (user) => (mail.imap.sessions.get(user)?.size ?? 0) + front().webmail.countOf(user),
     delivered: (users) => mail.pusher.delivered(users, null),
     queue: {
       retry: (selection) => queue.retry(selection),
@@ -41,7 +44,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }
         advertised: turn.metadata() !== undefined,
       }),
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
-      shadowsocks: () => ({ ...front().shadowsocks.connections(), link: front().shadowsocks.link() }),
+      shadowsocks: () => front().proxy(),
       push: () => mail.pusher.facts(),
       echo: () => mail.echo.facts(),
     },

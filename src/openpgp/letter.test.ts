@@ -8,6 +8,7 @@ import {
   autocryptField,
   autocryptKey,
   fingerprintOf,
+  loadOpenpgp,
   makeIdentity,
   readIdentity,
 } from "./identity.ts";
@@ -49,6 +50,20 @@ describe("letters", () => {
     expect(scanner.end().submitted).toEqual({ kind: "encrypted" });
     const outside = toLatin1(raw).split("-----BEGIN")[0] ?? "";
     for (const secret of ["Alice", "bob", "Autocrypt"]) expect(outside).not.toContain(secret);
+  });
+
+  test("a letter that grows beyond all measure is no letter", async () => {
+    const { createMessage, encrypt, enums } = await loadOpenpgp();
+    const bomb = async (bytes: number) =>
+      encrypt({
+        message: await createMessage({ binary: new Uint8Array(bytes) }),
+        encryptionKeys: bob.key.toPublic(),
+        config: { preferredCompressionAlgorithm: enums.compression.zlib },
+        format: "armored",
+      });
+    const armored = async (bytes: number) => Buffer.from(await bomb(bytes));
+    expect((await openLetter(await armored(1000), bob.key))?.payload).toHaveLength(1000);
+    expect(await openLetter(await armored(8 * 1024 * 1024), bob.key)).toBeUndefined();
   });
 
   test.each([["not a letter"], ["-----BEGIN PGP MESSAGE-----\n\nabcd\n-----END PGP MESSAGE-----"], [""]])(
