@@ -1,0 +1,71 @@
+/** English: mail to other servers, services, settings, set-up, maintenance. */
+
+export const relay = {
+  queue: {
+    summary: (messages: string, domains: string, size: string) =>
+      `${messages} messages wait for ${domains} domains, ${size}.`,
+    oldest: (ago: string) => `The oldest came ${ago}.`,
+    empty: "Nothing waits: all mail has left.",
+    domain: "Domain",
+    recipients: "Recipients",
+    size: "Size",
+    since: "Came",
+    tries: "Tries",
+    next: "Next try",
+    soon: "As soon as possible",
+    answer: "Last answer",
+    retry: "Try now",
+    retryAll: "Try all now",
+    drop: "Drop",
+    dropAll: "Drop all",
+    dropTitle: "Drop mail for good?",
+    dropOne: (domain: string) => `One message for ${domain} will be gone, and its sender will not be told.`,
+    dropDomain: (count: string, domain: string) =>
+      `${count} messages for ${domain} will be gone, and no sender will be told.`,
+    dropEvery: (count: string) =>
+      `All ${count} messages that wait will be gone, and no sender will be told.`,
+    more: (shown: string, total: string) => `The oldest ${shown} of ${total} are shown.`,
+  },
+  settings: {
+    lead: "What is set here lies in the database and beats the configuration file. Leaving it to the file takes it back.",
+    shows: { all: "All", changed: "Set here" },
+    name: "Setting",
+    value: "Value",
+    source: "From",
+    sources: { default: "Default", file: "File", setting: "Here" },
+    effect: "Takes effect",
+    effects: { live: "at once", reload: "at a reload", restart: "at a start" },
+    waits: { live: "at once", reload: "waits for a reload", restart: "waits for a restart" },
+    effectTexts: {
+      live: "It counts at once.",
+      reload: "It counts from the next reload on; only what it is about is interrupted.",
+      restart: "It counts from the next start on.",
+    },
+    change: "Change",
+    reset: "Leave to the file",
+    wasReset: (name: string) => `${name} is left to the file`,
+    saved: "Saved",
+    savedWaits: {
+      live: "Saved",
+      reload: "Saved; it waits for a reload",
+      restart: "Saved; it waits for a restart",
+    },
+    expects: (what: string) => `Expected: ${what}`,
+    notSet: "not set",
+    secretSet: "set, not shown",
+    secretText: "The old one is not shown; type a new one.",
+    dangers: {
+      allow_inbound_remote_rcpt:
+        "An open relay: port 25 takes mail from anybody for anybody. It will be found within hours, used for spam, and your address blocked everywhere.",
+      admin_web_enabled: "Turned off, this panel is gone at once. `madmail admin-web enable` brings it back.",
+      admin_path: "This panel asks at the new path only after it was loaded again.",
+      admin_web_path: "This page will be somewhere else.",
+    },
+    pendingLead: "These changes are kept, and count after a reload. Connections that they are not about go on.",
+    nothingPending: "Nothing waits: what is set is in force.",
+    inForce: "In force",
+    willBe: "Will be",
+    undo: "Take back",
+    undone: (name: string) => `${name} is as it was`,
+  },
+};
