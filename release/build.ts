@@ -1,44 +1,13 @@
-/** Builds dist/madmail: one executable with program, migrations and panel inside. Needs no network. */
-import { mkdirSync, rmSync } from "node:fs";
+/**
+ * Builds dist/madmail for this machine. Needs no network. $MADMAIL_RELEASE_KEY (base64) and $MADMAIL_RELEASE_URL say
+ * whose releases this build takes as upgrades; without them it takes none.
+ */
 import { join } from "node:path";
-import { $ } from "bun";
-import packageJson from "../package.json";
-import { buildPanel } from "./panel.ts";
+import { compile } from "./compile.ts";
 
-const root = join(import.meta.dir, "..");
-const outfile = join(root, "dist", process.platform === "win32" ? "madmail.exe" : "madmail");
-
-/** The commit, where there is one: a source archive builds too. */
-const commit =
-  (await $`git -C ${root} rev-parse --short=12 HEAD`.quiet().nothrow().text()).trim() || "unknown";
-
-// Bytecode more than halves the start; it needs the ESM format named. Names are kept for stack traces.
-const flags = ["--compile", "--minify", "--keep-names", "--bytecode", "--format=esm"];
-// The service obeys its own configuration only, not files that lie in its working directory.
-const sealed = ["--no-compile-autoload-dotenv", "--no-compile-autoload-bunfig"];
-const defines = [
-  `--define=MADMAIL_VERSION=${JSON.stringify(packageJson.version)}`,
-  `--define=MADMAIL_COMMIT=${JSON.stringify(commit)}`,
-];
-
-mkdirSync(join(root, "dist"), { recursive: true });
-await buildPanel();
-rmSync(outfile, { force: true });
-const built = Bun.spawnSync(
-  [
-    process.execPath,
-    "build",
-    ...flags,
-    ...sealed,
-    ...defines,
-    "--asset",
-    "drizzle",
-    "--asset",
-    "dist/panel",
-    "src/main.ts",
-    "--outfile",
-    outfile,
-  ],
-  { cwd: root, stdout: "inherit", stderr: "inherit" },
-);
-process.exitCode = built.exitCode;
+const name = process.platform === "win32" ? "madmail.exe" : "madmail";
+process.exitCode = await compile({
+  outfile: join(import.meta.dir, "..", "dist", name),
+  releaseKey: process.env["MADMAIL_RELEASE_KEY"],
+  releaseUrl: process.env["MADMAIL_RELEASE_URL"],
+});

@@ -31,7 +31,14 @@ const debianPackages: readonly [name: string, check: string[]][] = [
   ["python3-dkim", ["/usr/bin/python3", "-c", "import dkim"]],
   ["python3-nacl", ["/usr/bin/python3", "-c", "import nacl"]],
   ["opendkim", ["opendkim", "-V"]],
+  ["lz4", ["lz4", "--version"]],
+  ["iproute2", ["ip", "-V"]],
+  ["systemd", ["systemd-analyze", "--version"]],
+  ["shellcheck", ["shellcheck", "--version"]],
   ["pebble", ["sh", "-c", "command -v pebble"]],
+  ["chromium", ["sh", "-c", "command -v chromium"]],
+  ["dovecot-lmtpd", ["test", "-x", "/usr/lib/dovecot/lmtp"]],
+  ["postfix", ["test", "-x", "/usr/lib/postfix/sbin/master"]],
 ];
 
 interface Stage {
@@ -98,6 +105,13 @@ const stages: readonly Stage[] = [
     commands: () => [bunTest(["test/crash"], ["--timeout=60000"])],
     suite: true,
     binary: true,
+  },
+  {
+    name: "browser",
+    commands: () => [bunTest(["test/browser"], ["--timeout=60000"])],
+    suite: true,
+    binary: true,
+    before: installPackages,
   },
   { name: "e2e", commands: () => [bunTest(["test/e2e"], ["--timeout=60000"])], suite: true, binary: true },
 ];
@@ -182,7 +196,7 @@ function showFailure(stage: Stage, output: string): void {
   const told = output.replace(/^\(pass\) .*\n/gm, "").replace(/^\S+\.test\.tsx?:\n\n/gm, "");
   console.log(told.trimEnd());
   if (stage.binary !== true || !existsSync(artifacts)) return;
-  for (const file of readdirSync(artifacts)) {
+  for (const file of readdirSync(artifacts).filter((name) => name.endsWith(".log"))) {
     const text = readFileSync(join(artifacts, file), "utf8");
     console.log(`\n--- test-artifacts/${file} (its end)\n${text.slice(-LOG_TAIL_BYTES)}`);
   }
@@ -220,7 +234,16 @@ async function installPackages(): Promise<void> {
     )
     .map(([name]) => name);
   if (missing.length === 0 || process.getuid?.() !== 0 || Bun.which("apt-get") === null) return;
-  const install = ["apt-get", "install", "-y", "--no-install-recommends", ...missing];
+  // Postfix' package asks questions otherwise.
+  const install = [
+    "env",
+    "DEBIAN_FRONTEND=noninteractive",
+    "apt-get",
+    "install",
+    "-y",
+    "--no-install-recommends",
+    ...missing,
+  ];
   if ((await run(install)).code === 0) return;
   await run(["apt-get", "update"]);
   const { code } = await run(install);

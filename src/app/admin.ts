@@ -2,7 +2,7 @@
 import { adminToken } from "../auth/admin-token.ts";
 import { AdminApi } from "../http/admin/api.ts";
 import { AdminSessions } from "../http/admin/sessions.ts";
-import type { SiteFacts } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
 import { panelLink } from "../http/links.ts";
 import { Panel } from "../http/panel.ts";
 import type { Operations } from "../operations/operations.ts";

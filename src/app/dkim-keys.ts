@@ -147,15 +147,28 @@ export class DkimKeys {
     return join(this.#dir, `${selector}.private`);
   }
 
-  /** The first keys. A key of an older version, `default.private`, is taken over. */
+  /** The first keys. An RSA key that lies there, of an older version or an import, is taken over under its name. */
   #begin(nowMs: number): void {
     const keys: KeyEntry[] = [];
     for (const algorithm of ["rsa", "ed25519"] as const) {
-      const selector = FIRST_SELECTORS[algorithm];
+      const selector = (algorithm === "rsa" ? this.#foundRsa() : undefined) ?? FIRST_SELECTORS[algorithm];
       if (!fs.existsSync(this.#keyFile(selector))) this.#make(selector, algorithm);
       keys.push({ selector, algorithm, createdAtMs: nowMs, confirmed: [] });
     }
     this.#writeIndex(keys);
+  }
+
+  #foundRsa(): string | undefined {
+    const selectors = fs
+      .readdirSync(this.#dir)
+      .filter((name) => name.endsWith(".private"))
+      .map((name) => name.slice(0, -".private".length))
+      .filter((selector) => SELECTOR.test(selector))
+      .sort();
+    return selectors.find((selector) => {
+      const key = createPrivateKey(fs.readFileSync(this.#keyFile(selector)));
+      return key.asymmetricKeyType === "rsa";
+    });
   }
 
   #make(selector: string, algorithm: KeyKind): void {

@@ -15,6 +15,7 @@ import { MtaSts } from "../federation/mta-sts.ts";
 import { Outbound } from "../federation/outbound.ts";
 import { type ServerReport, testServer } from "../federation/server-test.ts";
 import type { Log } from "../log/events.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { SmtpClient } from "../smtp/client.ts";
 
 /** The resolver that the configuration asks for. */
@@ -28,6 +29,8 @@ export interface CourierOptions {
   resolver: Resolver;
   overrides: RouteOverrides;
   signer?: Signer | undefined;
+  /** Where bytes are counted. */
+  traffic: Traffic;
   clock: Clock;
   log: Log;
 }
@@ -42,7 +45,7 @@ export interface Ways {
 
 /** The ways to other servers. */
 export function createCourier(options: CourierOptions): Ways {
-  const { config, resolver, overrides, signer, clock, log } = options;
+  const { config, resolver, overrides, signer, traffic, clock, log } = options;
   const hosts = new HostFinder(resolver, () => {
     const { federation, publicAddress, hostname } = config();
     return {
@@ -50,8 +53,8 @@ export function createCourier(options: CourierOptions): Ways {
       ownAddresses: [publicAddress, hostname].flatMap((name) => (name === undefined ? [] : [hostOf(name)])),
     };
   });
-  const http = new HttpClient(clock);
-  const smtp = new SmtpClient({ helloName: () => config().hostname, clock });
+  const http = new HttpClient(clock, traffic);
+  const smtp = new SmtpClient({ helloName: () => config().hostname, clock, traffic });
   const sts = new MtaSts({ resolver, hosts, http, port: () => config().federation.https_port, clock });
   const settings = () => {
     const { tls, plain_http: plainHttp, https_port: https, http_port, smtp_port } = config().federation;

@@ -1,8 +1,10 @@
 /** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
 import type { Operations } from "../operations/operations.ts";
 import { Registration } from "../auth/registration.ts";
-import { createApp, type SiteFacts } from "../http/app.ts";
+import { createApp } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
+import { MXDELIV_PATH } from "../federation/wire.ts";
 import { frontDoor } from "../net/front-door.ts";
 import { HttpBackend } from "../net/http-backend.ts";
 import { Introductions } from "../net/introductions.ts";
@@ -15,7 +17,7 @@ import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import { type BoundAddresses, type ConnectionFacts, Listeners } from "./listeners.ts";
 import type { Mail } from "./mail.ts";
-import { siteFacts, siteRegistration } from "./relay-facts.ts";
+import { siteDir, siteFacts, siteRegistration } from "./relay-facts.ts";
 import { openRest } from "./rest.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
@@ -64,6 +66,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   const introductions = new Introductions();
   const facts = (): SiteFacts => ({
     ...siteFacts(config(), listeners, tls),
+    quotaBytes: ground.state.quotas.defaultBytes,
     proxyLink: config().shadowsocks.on_site ? shadowsocks.link() : undefined,
   });
   const backend = openSite(parts, facts);
@@ -72,6 +75,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   await iroh.start({
     limits,
     http: backend,
+    traffic: ground.traffic,
     places: () => ({
       http: listeners.port("http"),
       https: listeners.port("https"),
@@ -83,6 +87,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     getTls: () => tls.current(),
     limits,
     introductions,
+    traffic: ground.traffic,
     log,
     clock,
   });
@@ -90,6 +95,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     config,
     introductions,
     hostOf: (port) => listeners.hostOf(port),
+    traffic: ground.traffic.shadowsocks,
     log,
     clock,
   });
@@ -135,9 +141,17 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
     wellKnown: {
       stsHost: () => stsHost(config().hostname, tls.facts().trusted),
       domainKey: (selector) => dkim.all().find((key) => key.selector === selector)?.record,
+      securityContact: () => config().site.security_contact,
+      nowMs: () => clock.nowMs(),
     },
     acmeProof: httpProof,
+    newRate: () => ({ perMinute: config().site.new_per_minute, burst: config().site.new_burst }),
+    contacts: state.contacts,
+    jitEnabled: () => state.settings.jitEnabled,
+    wwwDir: () => siteDir(config(), state.settings),
+    program: Bun.isStandaloneExecutable ? process.execPath : undefined,
     peerAddress,
+    isSecure: (request) => backend.peerOf(request)?.secure === true,
     federation: (request) => inbound.answer(request),
     clock,
     log,
@@ -155,25 +169,17 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
 
 /** Which engine answers on which kind of port. */
 function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend) {
-  const { config, clock, log } = ground;
+  const { config, clock, log, traffic } = ground;
   const { door, auth, imap } = mail;
   const smtp = { hostname: config().hostname, door, auth, log, clock, tlsAvailable: true };
   const submissions = smtpAccept({ ...smtp, mode: "submissions" });
-  const rawRoutes = iroh.routes;
+  const site = { http: backend, rawRoutes: iroh.routes, traffic, serverPaths: [MXDELIV_PATH], clock, log };
   return {
     smtp: smtpAccept({ ...smtp, mode: "smtp", tlsRequired: () => config().smtp.require_tls }),
     submission: smtpAccept({ ...smtp, mode: "submission" }),
     submissions,
     imap: imap.accept,
-    http: frontDoor({ http: backend, rawRoutes, clock, log }),
-    https: frontDoor({
-      http: backend,
-      imap: imap.accept,
-      submission: submissions,
-      rawRoutes,
-      turn: turn.accept,
-      clock,
-      log,
-    }),
+    http: frontDoor(site),
+    https: frontDoor({ ...site, imap: imap.accept, submission: submissions, turn: turn.accept }),
   };
 }

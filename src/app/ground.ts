@@ -10,13 +10,18 @@ import type { Config } from "../config/config.ts";
 import { type ChangeHub, LocalChangeHub } from "../core/changes.ts";
 import type { Clock } from "../core/clock.ts";
 import { DeviceTokens } from "../db/device-tokens.ts";
+import { HistoryRows } from "../db/history.ts";
 import { lockStateDirectory } from "../db/lock.ts";
 import { closeDatabase, type Db, openDatabase } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
+import { History } from "../metrics/history.ts";
+import { newTrafficBook, type TrafficBook } from "../net/traffic.ts";
 import { HotState } from "../state/hot-state.ts";
 import { MaildirStore } from "../storage/maildir.ts";
+import { Care } from "./care.ts";
 import { makeStateDir } from "./relay-facts.ts";
 import type { Supervisor } from "./supervisor.ts";
+import type { Tasks } from "../tasks/scheduler.ts";
 
 export interface GroundParts {
   config: () => Config;
@@ -33,11 +38,18 @@ export interface Ground {
   state: HotState;
   hub: ChangeHub;
   store: MaildirStore;
+  /** Bytes since the start. */
+  traffic: TrafficBook;
   slots: HashSlots;
   revocations: Revocations;
   accounts: AccountOperations;
   /** Of users' devices, for push notifications. */
   deviceTokens: DeviceTokens;
+  /** Maintenance; the running relay starts its schedule. */
+  care: Care;
+  tasks: Tasks;
+  census: () => Care["census"];
+  history: History;
 }
 
 /**
@@ -80,5 +92,17 @@ export async function openGround({ config, clock, log, supervisor }: GroundParts
       .finally(() => removals.delete(removal));
     removals.add(removal);
   });
-  return { config, clock, log, db, state, hub, store, slots, revocations, accounts, deviceTokens };
+  const care = new Care({ config, state, db, store, accounts, clock, log });
+  const history = new History(new HistoryRows(db), clock);
+  const books = {
+    state,
+    accounts,
+    deviceTokens,
+    care,
+    tasks: care.tasks,
+    census: () => care.census,
+    history,
+    traffic: newTrafficBook(),
+  };
+  return { config, clock, log, db, hub, store, slots, revocations, ...books };
 }

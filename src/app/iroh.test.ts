@@ -1,3 +1,4 @@
+import { newTrafficBook } from "../net/traffic.ts";
 import { afterEach, expect, test } from "bun:test";
 import { type Config, resolveConfig } from "../config/config.ts";
 import { configSchema } from "../config/schema.ts";
@@ -25,7 +26,7 @@ async function start(config: Config, places: SitePlaces) {
   const http = new HttpBackend<undefined>({ fetch: () => new Response("the site") });
   await http.start();
   cleanups.push(() => http.stop());
-  await service.start({ limits, http, places: () => places });
+  await service.start({ limits, http, traffic: newTrafficBook(), places: () => places });
   cleanups.push(() => service.stop());
   return { service, events };
 }

@@ -11,6 +11,7 @@ import { frontDoor, type RawRoute } from "../net/front-door.ts";
 import { ListenerGroup } from "../net/listener-group.ts";
 import { addressText, lacksIpv6, ListenError, listen } from "../net/listener.ts";
 import type { SpliceTarget } from "../net/splice.ts";
+import type { TrafficBook } from "../net/traffic.ts";
 import { type ConnectionFacts, connectionFacts } from "./listeners.ts";
 import type { Kept } from "./supervisor.ts";
 
@@ -28,6 +29,7 @@ export interface SitePlaces {
 export interface IrohSurroundings {
   readonly limits: ConnectionLimits;
   readonly http: SpliceTarget;
+  readonly traffic: TrafficBook;
   readonly places: () => SitePlaces;
 }
 
@@ -125,11 +127,11 @@ export class IrohService {
 
   /** @throws {ListenError} (as a rejection) */
   async #listen(addresses: readonly ListenAddress[]): Promise<void> {
-    const { limits, http } = this.#surroundings ?? {};
+    const { limits, http, traffic } = this.#surroundings ?? {};
     if (limits === undefined || http === undefined) return;
     const log = this.#log;
     const clock = this.#clock;
-    const door = frontDoor({ http, rawRoutes: [...this.routes, nothingHere], clock, log });
+    const door = frontDoor({ http, rawRoutes: [...this.routes, nothingHere], traffic, clock, log });
     const places = addresses.map((address) => ({
       key: `${address.host} ${address.port}`,
       port: address.port,

@@ -2,11 +2,12 @@
 import type { Config, ListenAddress, ListenerName } from "../config/config.ts";
 import { fromLatin1 } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Log, Proto } from "../log/events.ts";
+import type { Log } from "../log/events.ts";
 import type { Accept } from "../net/connection.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { FrontDoor } from "../net/front-door.ts";
 import type { Introductions } from "../net/introductions.ts";
+import type { TrafficBook } from "../net/traffic.ts";
 import { ListenerGroup, type ListenPlace } from "../net/listener-group.ts";
 import {
   addressText,
@@ -36,6 +37,8 @@ export interface ListenersParts {
   getTls: () => TlsCredentials;
   limits: ConnectionLimits;
   introductions: Introductions;
+  /** Where bytes are counted. */
+  traffic: TrafficBook;
   log: Log;
   clock: Clock;
 }
@@ -43,7 +46,7 @@ export interface ListenersParts {
 /** `host:port` as bound, an IPv6 address in brackets. */
 export type BoundAddresses = Record<ListenerName, string[]>;
 
-type Service = Pick<ListenOptions, "tls" | "accept" | "alpn" | "proto" | "refusal">;
+type Service = Pick<ListenOptions, "tls" | "accept" | "alpn" | "proto" | "refusal" | "traffic">;
 
 const SMTP_BUSY = fromLatin1("421 4.3.2 Too many connections, try again later\r\n");
 const IMAP_BUSY = fromLatin1("* BYE Too many connections, try again later\r\n");
@@ -132,7 +135,7 @@ export class Listeners {
 
   /** @throws {ListenError} for the first address that can't be had; then all is as before */
   async #change(addresses: Config["listen"]): Promise<void> {
-    const places = serviceTable(this.#parts.answering).flatMap(([name, service]) =>
+    const places = serviceTable(this.#parts.answering, this.#parts.traffic).flatMap(([name, service]) =>
       addresses[name].map(
         (address): ListenPlace => ({
           key: `${name} ${address.host} ${address.port}`,
@@ -181,22 +184,31 @@ export function connectionFacts(listeners: readonly Listener[]): ConnectionFacts
 
 const clientServices = ["submission", "submissions", "imap", "imaps", "http", "https"] as const;
 
-function serviceTable(answering: Answering): [ListenerName, Service][] {
+function serviceTable(answering: Answering, book: TrafficBook): [ListenerName, Service][] {
   const { smtp, submission, submissions, imap, http, https } = answering;
-  const clear = (accept: Accept, proto: Proto, refusal: Uint8Array): Service => ({
+  const clear = (
+    accept: Accept,
+    proto: "smtp" | "imap",
+    refusal: Uint8Array,
+    traffic = book[proto],
+  ): Service => ({
+    traffic,
     tls: "starttls",
     accept,
     proto,
     refusal,
   });
   return [
-    ["smtp", clear(smtp, "smtp", SMTP_BUSY)],
+    ["smtp", clear(smtp, "smtp", SMTP_BUSY, book.federation)],
     ["submission", clear(submission, "smtp", SMTP_BUSY)],
     // Clients name their protocol by ALPN on every port but the registered one (and none there).
-    ["submissions", { tls: "implicit", accept: submissions, proto: "smtp", alpn: ["smtp"] }],
+    [
+      "submissions",
+      { tls: "implicit", accept: submissions, proto: "smtp", alpn: ["smtp"], traffic: book.smtp },
+    ],
     ["imap", clear(imap, "imap", IMAP_BUSY)],
-    ["imaps", { tls: "implicit", accept: imap, proto: "imap", alpn: ["imap"] }],
-    ["http", { tls: "none", accept: http.accept, proto: http.proto }],
-    ["https", { tls: "implicit", accept: https.accept, proto: https.proto, alpn: https.alpn }],
+    ["imaps", { tls: "implicit", accept: imap, proto: "imap", alpn: ["imap"], traffic: book.imap }],
+    ["http", { ...http, tls: "none" }],
+    ["https", { ...https, tls: "implicit" }],
   ];
 }

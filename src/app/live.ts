@@ -5,6 +5,7 @@ import type { Front } from "./front.ts";
 import type { Ground } from "./ground.ts";
 import type { IrohService } from "./iroh.ts";
 import type { Mail } from "./mail.ts";
+import type { Metrics } from "./metrics.ts";
 import type { TurnService } from "./turn.ts";
 
 export interface LiveParts
@@ -15,14 +16,16 @@ export interface LiveParts
   front: () => Front;
   turn: TurnService;
   iroh: IrohService;
+  metrics: Metrics;
 }
 
-export function liveRelay({ ground, mail, front, turn, iroh, ...whole }: LiveParts): LiveRelay {
+export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }: LiveParts): LiveRelay {
   const { federation } = ground.state;
   const { queue } = mail.queue;
   return {
     ...whole,
-    addresses: () => ({ ...front().addresses() }),
+    figures: metrics.figures,
+    addresses: () => ({ ...front().addresses(), metrics: metrics.bound() }),
     connections: () => front().connections(),
     sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
     delivered: (users) => mail.pusher.delivered(users, null),

@@ -4,7 +4,7 @@ import type { ConnectionLimits } from "../net/connection-limits.ts";
 import type { Domain } from "../core/address.ts";
 import { AppendDoor } from "../delivery/append.ts";
 import type { Courier } from "../delivery/courier.ts";
-import { Door } from "../delivery/door.ts";
+import { Door, type DoorObserver } from "../delivery/door.ts";
 import { ExchangerPoller } from "../delivery/exchanger.ts";
 import type { DeliveryListener } from "../delivery/report.ts";
 import type { Resolver } from "../dns/resolver.ts";
@@ -33,6 +33,7 @@ export interface MailParts {
   iroh: IrohService;
   turn: TurnService;
   limits: ConnectionLimits;
+  observer: DoorObserver;
   /** Instead of the ways to other servers that the configuration describes. */
   courier: Courier | undefined;
 }
@@ -55,7 +56,7 @@ export async function openMail(parts: MailParts): Promise<Mail> {
   const auth = new Login({ state, config, clock, log, slots, revocations });
   supervisor.onStop(() => auth.settled());
 
-  const pusher = createPusher({ db, tokens: deviceTokens, config, log, clock });
+  const pusher = createPusher({ db, tokens: deviceTokens, config, traffic: ground.traffic.push, log, clock });
   await pusher.start();
   supervisor.onStop(() => pusher.stop());
   const pushes = () => config().push.mode !== "off";
@@ -78,6 +79,7 @@ export async function openMail(parts: MailParts): Promise<Mail> {
     federation: state.federation,
     outgoing: queue.outgoing,
     onDelivered,
+    observer: parts.observer,
   });
   const append = new AppendDoor({ ...gate, settings: config() });
   const poller = new ExchangerPoller({ exchangers: state.exchangers, door, fetch, clock, log });
@@ -112,10 +114,18 @@ export async function openMail(parts: MailParts): Promise<Mail> {
 
 /** To other servers. */
 function openWays({ ground, supervisor, resolver, dkim, courier }: MailParts) {
-  const { config, clock, log, state } = ground;
+  const { config, clock, log, state, traffic } = ground;
   const isLocal = (domain: Domain): boolean => config().domains.includes(domain);
   const signer = new MailSigner({ keys: dkim, isLocal, clock });
-  const ways = createCourier({ config, resolver, overrides: state.overrides, signer, clock, log });
+  const ways = createCourier({
+    config,
+    resolver,
+    overrides: state.overrides,
+    signer,
+    traffic: traffic.federation,
+    clock,
+    log,
+  });
   supervisor.onStop(() => ways.stop());
   return { ...ways, courier: courier ?? ways.courier };
 }

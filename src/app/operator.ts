@@ -71,7 +71,7 @@ async function open(
 }
 
 /** As the relay will say it once it runs, if it gets the ports that the configuration names. */
-function plannedLink(config: Config, account: { address: Address; password: string }): string {
+export function plannedLink(config: Config, account: { address: Address; password: string }): string {
   const port = (name: ListenerName): number | undefined =>
     config.listen[name].find((address) => address.port !== 0)?.port;
   return dcloginLink({
@@ -85,5 +85,6 @@ function plannedLink(config: Config, account: { address: Address; password: stri
       https: port("https"),
     },
     trusted: config.tls.mode !== "self-signed",
+    security: { imap: config.site.imap_security, smtp: config.site.smtp_security },
   });
 }

@@ -49,9 +49,10 @@ export class MailQueue {
     this.outgoing = {
       hasRoom: (domain) => this.queue.hasRoom(domain),
       arrived: (entries) => this.queue.arrived(entries),
-      heardFrom: (domain) => {
+      heardFrom: (domain, isProven) => {
         state.peers.noteInbound(domain);
-        this.queue.heardFrom(domain);
+        // A forged message must not make this relay knock at somebody's door.
+        if (isProven) this.queue.heardFrom(domain);
       },
     };
   }

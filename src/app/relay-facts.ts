@@ -4,8 +4,10 @@ import type { Registration } from "../auth/registration.ts";
 import type { RevokedWhy } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
 import { hostOf } from "../core/address.ts";
-import type { Registration as SiteRegistration, SiteFacts } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
+import type { Registration as SiteRegistration } from "../http/new.ts";
 import type { HotState } from "../state/hot-state.ts";
+import { type Settings, settingKeys } from "../state/settings.ts";
 import type { TlsMaterialStore } from "../tls/material.ts";
 import { DkimKeyError, type DkimKeys } from "./dkim-keys.ts";
 import type { Listeners } from "./listeners.ts";
@@ -81,7 +83,18 @@ export function imapSettings({ imap, limits }: Config, push: boolean) {
   };
 }
 
-export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterialStore): SiteFacts {
+/** Directory of the operator's own pages, where there is one. */
+export function siteDir(config: Config, settings: Settings): string | undefined {
+  const wanted = settings.get(settingKeys.wwwDir);
+  if (wanted === "embedded") return undefined;
+  return wanted ?? config.site.www_dir;
+}
+
+export function siteFacts(
+  config: Config,
+  listeners: Listeners,
+  tls: TlsMaterialStore,
+): Omit<SiteFacts, "quotaBytes"> {
   const port = (name: "imap" | "imaps" | "submission" | "submissions" | "https") => listeners.port(name);
   return {
     domain: config.domains[0],
@@ -93,9 +106,13 @@ export function siteFacts(config: Config, listeners: Listeners, tls: TlsMaterial
       submission: port("submission"),
       https: port("https"),
     },
+    linkSecurity: { imap: config.site.imap_security, smtp: config.site.smtp_security },
     trusted: tls.facts().trusted,
     messageMaxBytes: config.limits.message_size,
-    quotaBytes: config.accounts.default_quota,
+    language: config.site.language === "auto" ? undefined : config.site.language,
+    sharing: config.site.contact_sharing,
+    download: config.site.download && Bun.isStandaloneExecutable,
+    securityContact: config.site.security_contact,
   };
 }
 

@@ -8,9 +8,10 @@ import { applySettings } from "../config/settings.ts";
 import { type Address, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier } from "../delivery/courier.ts";
-import type { SiteFacts } from "../http/app.ts";
+import type { SiteFacts } from "../http/facts.ts";
 import { dcloginLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
+import { Tally } from "../metrics/tally.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
 import { Operations } from "../operations/operations.ts";
 import { TlsMaterialStore } from "../tls/material.ts";
@@ -25,6 +26,7 @@ import { type Ground, openGround } from "./ground.ts";
 import { IrohService } from "./iroh.ts";
 import { type LiveParts, liveRelay } from "./live.ts";
 import { openMail } from "./mail.ts";
+import { Metrics } from "./metrics.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
@@ -34,12 +36,15 @@ export interface RelayParts {
   /** Reads the configuration again, for operators who ask for it. @throws {ConfigError} */
   reread: () => Config;
   log: Log;
+  /** Takes changed settings of the log. @returns what could not be taken, for the operator */
+  relog?: ((config: Config) => string | undefined) | undefined;
   clock: Clock;
   /** Instead of the ways to other servers that the configuration describes. */
   courier?: Courier;
 }
 
 export class Relay {
+  readonly #tally = new Tally();
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #courier: Courier | undefined;
@@ -54,27 +59,29 @@ export class Relay {
   #changing: Promise<unknown> = Promise.resolve();
   #ground: Ground | undefined;
   #front: Front | undefined;
+  #metrics: Metrics | undefined;
   #admin: Admin | undefined;
 
-  constructor({ config, reread, log, clock, courier }: RelayParts) {
+  constructor({ config, reread, log, relog, clock, courier }: RelayParts) {
     this.#courier = courier;
     this.#file = config;
     this.#config = config;
     this.#reread = reread;
-    this.#log = log;
+    this.#log = this.#tally.over(log);
     this.#clock = clock;
     this.#startedAtMs = clock.nowMs();
     this.#supervisor = new Supervisor(log);
+    if (relog !== undefined) this.#supervisor.onReload(relog);
   }
 
   /**
    * Starts everything. On failure all that was begun is undone.
    * @throws {StartError | DatabaseError | TlsMaterialError | ListenError | StorageError} with a message for the operator
    */
-  async start(): Promise<RelayAddresses> {
+  async start(): Promise<RelayAddresses & { metrics: string[] }> {
     try {
       const front = await this.#start();
-      return front.addresses();
+      return { ...front.addresses(), metrics: this.#metrics?.bound() ?? [] };
     } catch (error) {
       await this.stop();
       throw error;
@@ -150,8 +157,8 @@ export class Relay {
 
   /** What a phone scans to use an account. */
   accountLink(account: { address: Address; password: string }): string {
-    const { host, ports, trusted } = this.facts();
-    return dcloginLink({ ...account, host, ports, trusted });
+    const { host, ports, trusted, linkSecurity: security } = this.facts();
+    return dcloginLink({ ...account, host, ports, trusted, security });
   }
 
   /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
@@ -167,6 +174,8 @@ export class Relay {
     const ground = await openGround({ config, clock, log, supervisor });
     this.#ground = ground;
     this.#config = applySettings(this.#file, (key) => this.#setting(key));
+    const metrics = new Metrics(ground, this.#tally, this.#startedAtMs);
+    this.#metrics = metrics;
     const tls = new TlsMaterialStore(tlsSource(this.#config), clock);
     await tls.load();
     const resolver = createResolver(this.#config, clock);
@@ -186,6 +195,7 @@ export class Relay {
     const mail = await openMail({
       ground,
       supervisor,
+      observer: metrics.figures.observer,
       resolver,
       dkim,
       iroh,
@@ -195,7 +205,7 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations({ ground, mail, turn, iroh, certificates });
+    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics });
     const front = await openFront({
       ground,
       supervisor,
@@ -212,6 +222,16 @@ export class Relay {
     this.#front = front;
     supervisor.onStop(() => certificates.stop());
     certificates.start();
+    supervisor.onStop(() => ground.care.stop());
+    await ground.care.start((user) => mail.imap.sessions.has(user));
+    supervisor.onReload(() => ground.care.reconfigure());
+    supervisor.onStop(() => metrics.stop());
+    await metrics.start({
+      queue: () => mail.queue.queue.status(),
+      connections: () => front.connections(),
+      turn: () => turn.totals(),
+    });
+    supervisor.onReload((next) => metrics.reconfigure(next));
     // Operators come in when all else works, and are shown out first.
     const control = new ControlServer(this.#config.stateDir, operations, log);
     control.start();
@@ -226,7 +246,9 @@ export class Relay {
   }
 
   /** What operators can do. Nobody can ask before the front is open. */
-  #operations(parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates">): Operations {
+  #operations(
+    parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics">,
+  ): Operations {
     const live = liveRelay({
       ...parts,
       front: () => this.#opened(),

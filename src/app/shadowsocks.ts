@@ -7,6 +7,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Log } from "../log/events.ts";
 import type { Introductions } from "../net/introductions.ts";
 import { addressText, ListenError } from "../net/listener.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { proxyLink } from "../shadowsocks/facts.ts";
 import { ensurePassword, SecretError } from "../shadowsocks/secret.ts";
 import { type ShadowsocksOptions, ShadowsocksServer } from "../shadowsocks/server.ts";
@@ -18,6 +19,8 @@ export interface ShadowsocksParts {
   introductions: Introductions;
   /** Where a listener for clients is reached. */
   hostOf(port: number): string | undefined;
+  /** Where bytes are counted. */
+  traffic: Traffic;
   log: Log;
   clock: Clock;
 }
@@ -80,11 +83,12 @@ export class Shadowsocks {
   }
 
   async #begin(options: ShadowsocksOptions): Promise<void> {
-    const { introductions, log, clock } = this.#parts;
+    const { introductions, traffic, log, clock } = this.#parts;
     const server = new ShadowsocksServer({
       options,
       introductions,
       hostOf: (port) => this.#hostOf(port),
+      traffic,
       log,
       clock,
     });

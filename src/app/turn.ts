@@ -230,6 +230,12 @@ export class TurnService {
     return deaf;
   };
 
+  /** Since the start of it; undefined while TURN is off. */
+  totals(): { allocations: number; bytes: number } | undefined {
+    const facts = this.#server?.facts();
+    return facts && { allocations: facts.allocations, bytes: facts.bytesIn + facts.bytesOut };
+  }
+
   /** Counts for the operator; undefined while TURN is off. */
   facts(): TurnFacts | undefined {
     return this.#server?.facts();

@@ -9,7 +9,7 @@ export function configCommand(globals: Globals): CommandDef {
   return defineCommand({
     meta: {
       name: "config",
-      description: "Check a configuration file, show what is in force, or print a sample",
+      description: "Check, show or convert a configuration file, or print a sample",
     },
     subCommands: {
       check: defineCommand({
@@ -35,6 +35,7 @@ export function configCommand(globals: Globals): CommandDef {
           report(globals, "config show", `# ${file}\n${JSON.stringify(config, null, 2)}`, { file, config });
         },
       }),
+      convert: async () => (await import("./config-convert.ts")).configConvertCommand(globals),
       sample: defineCommand({
         meta: { name: "sample", description: "Print a complete, commented configuration file" },
         run() {

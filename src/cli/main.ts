@@ -1,6 +1,7 @@
 /** The command line: global flags, one subcommand a file, loaded when it is asked for. */
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { ConfigError } from "../config/config.ts";
+import { programName } from "../config/program.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
 import { CommandError, reportFault } from "./output.ts";
@@ -10,22 +11,49 @@ import { globalOptions, resolved } from "./tree.ts";
 export function commands(globals: Globals): CommandDef {
   const root: CommandDef = defineCommand({
     meta: {
-      name: "madmail",
+      name: programName,
       version,
       description: "A chatmail relay: the mail server that Delta Chat users connect to",
     },
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
       certificate: async () => (await import("./certificate.ts")).certificateCommand(globals),
+      backup: async () => (await import("./backup.ts")).backupCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
       dkim: async () => (await import("./dkim.ts")).dkimCommand(globals),
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
+      import: async () => (await import("./import.ts")).importCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       reload: async () => (await import("./reload.ts")).reloadCommand(globals),
+      accounts: async () => (await import("./accounts.ts")).accountsCommand(globals),
+      "create-user": async () => (await import("./create-user.ts")).createUserCommand(globals),
+      delete: async () => (await import("./delete.ts")).deleteCommand(globals),
+      blocklist: async () => (await import("./blocklist.ts")).blocklistCommand(globals),
+      "ban-list": async () => (await import("./blocklist.ts")).banListCommand(globals),
+      registration: async () => (await import("./registration.ts")).registrationCommand(globals),
+      "registration-tokens": async () => (await import("./tokens.ts")).tokensCommand(globals),
+      quota: async () => (await import("./quota.ts")).quotaCommand(globals),
+      notice: async () => (await import("./notice.ts")).noticeCommand(globals),
+      creds: async () => (await import("./creds.ts")).credsCommand(globals),
+      hash: async () => (await import("./hash.ts")).hashCommand(globals),
+      "imap-acct": async () => (await import("./imap-acct.ts")).imapAcctCommand(globals),
+      "imap-mboxes": async () => (await import("./imap-mboxes.ts")).imapMboxesCommand(globals),
+      "imap-msgs": async () => (await import("./imap-msgs.ts")).imapMsgsCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      sharing: async () => (await import("./sharing.ts")).sharingCommand(globals),
+      "html-export": async () => (await import("./html.ts")).htmlExportCommand(globals),
+      "html-serve": async () => (await import("./html.ts")).htmlServeCommand(globals),
+      "html-migrate": async () => (await import("./html.ts")).htmlMigrateCommand(globals),
+      tasks: async () => (await import("./tasks.ts")).tasksCommand(globals),
+      install: async () => (await import("./install.ts")).installCommand(globals),
+      uninstall: async () => (await import("./uninstall.ts")).uninstallCommand(globals),
+      upgrade: async () => (await import("./versions.ts")).upgradeCommand(globals),
+      versions: async () => (await import("./versions.ts")).versionsCommand(globals),
+      preflight: async () => (await import("./preflight.ts")).preflightCommand(globals),
       completion: async () => (await import("./completion.ts")).completionCommand(() => root),
       manual: async () => (await import("./manual.ts")).manualCommand(() => root),
+      restore: async () => (await import("./backup.ts")).restoreCommand(globals),
       version: async () => (await import("./version.ts")).versionCommand(globals),
     },
   });
@@ -56,7 +84,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);
     if (error instanceof CommandError || error instanceof UsageError) return reportFault(json, error.message);
     if (error instanceof Error && error.name === "CLIError") {
-      return reportFault(json, `${plain(error.message, true)} (see \`madmail help\`)`);
+      return reportFault(json, `${plain(error.message, true)} (see \`${programName} help\`)`);
     }
     throw error;
   }

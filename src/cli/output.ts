@@ -2,6 +2,7 @@
  * What commands print. Human text goes to stdout, faults to stderr. With --json: one object on stdout,
  * `{"ok":true,"command":…,"data":…}`, or `{"ok":false,"error":…}` on stderr with exit code 1.
  */
+import { programName } from "../config/program.ts";
 import type { Globals } from "./globals.ts";
 
 /** A fault whose text is meant for the operator: no stack. */
@@ -14,7 +15,9 @@ export function report(globals: Globals, command: string, text: string, data: un
 
 /** Prints a fault and sets the exit code. */
 export function reportFault(json: boolean, message: string, exitCode = 1): void {
-  process.stderr.write(json ? `${JSON.stringify({ ok: false, error: message })}\n` : `madmail: ${message}\n`);
+  process.stderr.write(
+    json ? `${JSON.stringify({ ok: false, error: message })}\n` : `${programName}: ${message}\n`,
+  );
   process.exitCode = exitCode;
 }
 

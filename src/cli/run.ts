@@ -5,14 +5,17 @@ import { renderUnicodeCompact } from "uqr";
 import type { RelayAddresses } from "../app/front.ts";
 import { Relay } from "../app/relay.ts";
 import { StartError } from "../app/relay-facts.ts";
-import { ConfigError } from "../config/config.ts";
+import { ServiceManager } from "../app/service-manager.ts";
+import { type Config, ConfigError } from "../config/config.ts";
 import { ensureLocalConfig } from "../config/local.ts";
 import { locateConfig } from "../config/locate.ts";
+import { programName } from "../config/program.ts";
 import { readConfig } from "../config/read.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
-import { createLog } from "../log/log.ts";
+import { LogDestination } from "../log/destination.ts";
+import { createLog, type EventLevel } from "../log/log.ts";
 import { ListenError } from "../net/listener.ts";
 import { SecretError } from "../shadowsocks/secret.ts";
 import { StorageError } from "../storage/store.ts";
@@ -41,17 +44,48 @@ export function runCommand(globals: Globals): CommandDef {
 async function run(globals: Globals): Promise<void> {
   const { path, notices } = await configPath(globals);
   const config = readConfig(path, { stateDir: globals.stateDir });
-  const log = createLog(config.log.level, (line) => process.stderr.write(`${line}\n`));
+  const { log, relog } = openLog(config);
   const reread = () => readConfig(path, { stateDir: globals.stateDir });
-  const relay = new Relay({ config, reread, log, clock: systemClock });
+  const relay = new Relay({ config, reread, log, relog, clock: systemClock });
+  const manager = new ServiceManager(process.env, systemClock);
   const bound = await started(relay);
+  manager.ready();
   if (globals.json) {
     process.stdout.write(`${JSON.stringify({ ready: true, listeners: bound })}\n`);
   } else {
     for (const notice of notices) process.stdout.write(`${notice}\n`);
-    process.stdout.write(welcome(relay, bound));
+    // An account that nobody asked for has no business in a journal.
+    process.stdout.write(manager.isThere ? "ready\n" : welcome(relay, bound));
   }
-  await untilSignal(relay, log);
+  await untilSignal(relay, log, manager);
+}
+
+/** @throws {CommandError} when its file can't be opened */
+function openLog(config: Config): { log: Log; relog: (config: Config) => string | undefined } {
+  let destination: LogDestination;
+  try {
+    destination = new LogDestination(config.log);
+  } catch (error) {
+    throw new CommandError(`log: cannot write ${config.log.file ?? "standard error"} (${codeOf(error)})`, {
+      cause: error,
+    });
+  }
+  const sink = (line: string, level: EventLevel) => destination.write(line, level);
+  const log = createLog(config.log.level, sink, config.log.format);
+  const relog = (next: Config) => {
+    log.adjust({ level: next.log.level, format: next.log.format, sink });
+    try {
+      destination.open(next.log);
+      return undefined;
+    } catch (error) {
+      return `log: cannot write ${next.log.file ?? "standard error"} (${codeOf(error)}): it goes where it went before`;
+    }
+  };
+  return { log, relog };
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "unknown error";
 }
 
 async function configPath(globals: Globals): Promise<{ path: string; notices: string[] }> {
@@ -71,22 +105,26 @@ async function started(relay: Relay): Promise<RelayAddresses> {
 }
 
 /** Waits for the end: TERM and INT stop, HUP reads the configuration again. */
-function untilSignal(relay: Relay, log: Log): Promise<void> {
+function untilSignal(relay: Relay, log: Log, manager: ServiceManager): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const say = (text: string) => process.stderr.write(`madmail: ${text}\n`);
+  const say = (text: string) => process.stderr.write(`${programName}: ${text}\n`);
   const stop = async () => {
+    manager.stopping();
     await Promise.race([relay.stop(), delay(STOP_DEADLINE_MS, undefined, { ref: false })]);
     resolve();
     // A connection that does not end, or a pool thread stuck on a disk, must not keep the process.
     process.exit(0);
   };
   const reload = async () => {
+    manager.reloading();
     try {
       for (const notice of await relay.reload()) say(notice);
       say("configuration read again");
     } catch (error) {
       if (!(error instanceof ConfigError)) log.emit({ kind: "internalFault", where: "reload", error });
       say(`configuration kept: ${error instanceof ConfigError ? error.message : "internal fault"}`);
+    } finally {
+      manager.ready();
     }
   };
   const guarded = (work: () => Promise<void>) => () => {

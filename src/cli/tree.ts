@@ -1,5 +1,6 @@
 /** All commands as data, for completions, the manual page and the reference: what citty knows, resolved. */
 import type { ArgDef, CommandDef } from "citty";
+import { systemConfig } from "../config/locate.ts";
 
 export interface CommandNode {
   /** `queue list`; the root is "". */
@@ -24,7 +25,7 @@ export interface OptionNode {
 export const globalOptions: readonly OptionNode[] = [
   {
     flags: ["--config"],
-    description: "Configuration; default: $MADMAIL_CONFIG, /etc/madmail/madmail.toml, ./data/madmail.toml",
+    description: `Configuration; default: $MADMAIL_CONFIG, ${systemConfig()}, ./data/madmail.toml`,
     takesValue: true,
     choices: [],
   },

@@ -45,7 +45,9 @@ export interface Config {
   readonly admin: Readonly<ConfigFile["admin"]>;
   readonly rest: { readonly listen: readonly ListenAddress[] };
   readonly webmail: Readonly<ConfigFile["webmail"]>;
-  readonly log: Readonly<ConfigFile["log"]>;
+  readonly maintenance: Readonly<ConfigFile["maintenance"]>;
+  readonly metrics: { readonly listen: readonly ListenAddress[] };
+  readonly log: Readonly<Omit<ConfigFile["log"], "file">> & { readonly file: string | undefined };
   /** Keys that the file gives a value, such as `turn.listen`; all others have their default. */
   readonly given: readonly string[];
 }
@@ -85,6 +87,12 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
   if (firstMs < 1000 || maxMs < firstMs || maxMs > DAY_MS) {
     throw new ConfigError("queue: expected 1s <= retry_first <= retry_max <= 1d");
   }
+  if (file.maintenance.shrink_to > file.maintenance.shrink_above && file.maintenance.shrink_above > 0) {
+    throw new ConfigError("maintenance: shrink_to is above shrink_above");
+  }
+  if (file.log.to === "file" && file.log.file === undefined) {
+    throw new ConfigError('log: to = "file" needs `file`');
+  }
   const { username_min_length: min, username_max_length: max } = file.accounts;
   if (min > max)
     throw new ConfigError(`accounts: username_min_length ${min} is above username_max_length ${max}`);
@@ -113,11 +121,16 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
-    site: file.site,
+    site: {
+      ...file.site,
+      ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),
+    },
     admin: file.admin,
     rest: { listen: file.rest.listen.map(parseEndpoint) },
     webmail: file.webmail,
-    log: file.log,
+    maintenance: file.maintenance,
+    metrics: { listen: file.metrics.listen.map(parseEndpoint) },
+    log: { ...file.log, file: file.log.file === undefined ? undefined : resolve(baseDir, file.log.file) },
     given: [...(overrides.given ?? [])],
   });
 }

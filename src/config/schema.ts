@@ -3,6 +3,7 @@
  * from this schema, so what is written here is the documentation.
  */
 import { z } from "zod";
+import { log, maintenance, metrics } from "./schema-care.ts";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
 import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
 import { acme, tls } from "./schema-tls.ts";
@@ -141,13 +142,6 @@ const metadata = z.strictObject({
     .meta({ description: "How to reach the operator, such as mailto:me@example.org (`/shared/admin`)." }),
 });
 
-const log = z.strictObject({
-  level: z
-    .enum(["off", "error", "info", "debug"])
-    .default("off")
-    .meta({ description: "What is printed to standard error. No level names people." }),
-});
-
 export const configSchema = z.strictObject({
   state_dir: z
     .string()
@@ -195,6 +189,8 @@ export const configSchema = z.strictObject({
   admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
   rest: rest.prefault({}).meta({ description: "Provisioning by scripts over HTTP." }),
   webmail: webmail.prefault({}).meta({ description: "Mail in the browser; off by default." }),
+  maintenance: maintenance.prefault({}).meta({ description: "What is deleted by itself, and when." }),
+  metrics: metrics.prefault({}).meta({ description: "Figures for monitoring; off by default." }),
   log: log.prefault({}).meta({ description: "Logging; off by default." }),
 });
 

@@ -1,6 +1,6 @@
 /** Every setting there is: its name, what it means, and what of the configuration it says. */
 import { irohUrlPattern, shadowsocksCiphers } from "./schema-services.ts";
-import { languages, linkSecurities } from "./schema-web.ts";
+import { linkSecurities, languages } from "./schema-web.ts";
 import { type Draft, type Setting, setting } from "./setting.ts";
 import {
   addressKind,
@@ -16,6 +16,7 @@ import {
   toggleKind,
   urlKind,
 } from "./setting-kinds.ts";
+import { careSettings } from "./setting-care.ts";
 import { placeSettings } from "./setting-places.ts";
 
 const onOff = toggleKind();
@@ -338,4 +339,11 @@ const web: Setting[] = [
 ];
 
 /** In the order of their application. */
-export const settingTable: readonly Setting[] = [...accounts, ...services, ...mail, ...web, ...placeSettings];
+export const settingTable: readonly Setting[] = [
+  ...accounts,
+  ...services,
+  ...mail,
+  ...web,
+  ...careSettings,
+  ...placeSettings,
+];

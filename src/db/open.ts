@@ -43,6 +43,8 @@ export function openDatabase(path: string, migrationsFolder = embeddedDirectory(
     client = new Database(path, { readwrite: true, create: true });
     // The timeout comes first: switching to WAL may already have to wait.
     client.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    // Only a database without tables takes it: lets free pages be given back little by little.
+    client.run("PRAGMA auto_vacuum = INCREMENTAL");
     client.run("PRAGMA journal_mode = WAL");
     client.run("PRAGMA synchronous = NORMAL");
     client.run("PRAGMA foreign_keys = ON");

@@ -146,3 +146,28 @@ export const domainQuotas = sqliteTable("domain_quotas", {
   /** Bytes; 0 is unlimited. */
   maxStorage: integer("max_storage").notNull(),
 });
+
+/** Short addresses of the site that lead to a Delta Chat invitation; people make them, knowing that they are public. */
+export const contacts = sqliteTable("contacts", {
+  /** Lower case letters and digits. */
+  slug: text("slug").primaryKey(),
+  /** `openpgp4fpr:…`; `reserved` where the operator keeps the name free. */
+  url: text("url").notNull(),
+  name: text("name").notNull().default(""),
+  /** Day on which it was made. */
+  createdAt: integer("created_at").notNull(),
+});
+/** Samples for charts, a ring for each resolution: a slot is written over when its time comes round again. */
+export const historySamples = sqliteTable(
+  "history_samples",
+  {
+    /** 0 is the finest. */
+    tier: integer("tier").notNull(),
+    slot: integer("slot").notNull(),
+    /** Begin of the time that the sample is about. */
+    startedAt: integer("started_at").notNull(),
+    /** A JSON object of numbers. */
+    sample: text("sample").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tier, table.slot] })],
+);

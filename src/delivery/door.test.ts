@@ -179,7 +179,7 @@ function world(gate: OriginGate = { open: () => unasked }): World {
     outgoing: {
       hasRoom: (domain: string) => !crowded.has(domain),
       arrived: (entries: readonly World["arrived"][number][]) => void arrived.push(...entries),
-      heardFrom: (domain: string) => void heard.push(domain),
+      heardFrom: (domain: string, isProven: boolean) => void heard.push(`${domain}${isProven ? "" : "?"}`),
     },
     federation: {
       get enabled() {
@@ -774,11 +774,26 @@ test("mail from outside never goes to other servers", () => {
   expect(w.door.judgeRecipient(who, stranger, frank)).toEqual({ do: "refuse", why: "relayDenied" });
 });
 
-test("a sender from another server is noted, so that what waits for it may go", async () => {
-  const w = world();
-  await send(w, inbound(bob), message("stranger@peer.test"));
-  expect(w.heard).toEqual(["peer.test"]);
-});
+const heardRows: readonly (readonly [
+  name: string,
+  fact: OriginFact,
+  sender: Address | null,
+  from: string,
+  want: string,
+])[] = [
+  ["who signed is heard from", "signed", stranger, "stranger@peer.test", "peer.test"],
+  ["a report that is signed counts, too", "signed", null, "stranger@peer.test", "peer.test"],
+  ["an envelope sender is a claim, and not noted", "signed", frank, "stranger@peer.test", "peer.test"],
+  ["an address literal is a claim", "literal", stranger, "stranger@[192.0.2.7]", "[192.0.2.7]?"],
+  ["where nobody asks for signatures all is claims", "unasked", stranger, "stranger@peer.test", "peer.test?"],
+];
+for (const [name, fact, sender, from, want] of heardRows) {
+  test(`what waits for another server may go when it is heard from: ${name}`, async () => {
+    const w = world(gateOf(fact).gate);
+    expect(await send(w, { ...inbound(bob), sender }, message(from))).toEqual({ do: "accept" });
+    expect(w.heard).toEqual([want]);
+  });
+}
 
 test("mail to a dismissed server is accepted and goes nowhere; the others get theirs", async () => {
   const w = world();

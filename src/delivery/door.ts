@@ -12,7 +12,7 @@ import { accept, type Refusal, refuse, type Verdict } from "../core/verdict.ts";
 import type { Log } from "../log/events.ts";
 import { cleanDelivered, cleanSubmitted } from "../mime/clean.ts";
 import { createMessageScanner } from "../pgp/scanner.ts";
-import { admit, admitContent } from "../policy/admit.ts";
+import { admit, admitContent, fromAddress } from "../policy/admit.ts";
 import { type OriginGate, type OriginProbe, unasked } from "../policy/origin.ts";
 import { everyServer, type FederationRules, judgeInbound } from "../policy/federation.ts";
 import { RateLimiter } from "../policy/rate.ts";
@@ -56,14 +56,25 @@ export interface MailCounters {
   add(name: "sent_messages" | "outbound_messages" | "received_messages", count?: number): void;
 }
 
+export interface DoorObserver {
+  opened(via: Envelope["via"]): void;
+  /** From the last byte to the moment at which it is durable in its mailboxes and the queue, ms. */
+  accepted(ms: number): void;
+  /** The peer left in the middle. */
+  aborted(via: Envelope["via"]): void;
+}
+
 /** What the door needs of the queue. */
 export interface Outgoing {
   /** Whether one more message for that domain may come. */
   hasRoom(domain: Domain): boolean;
   /** Takes charge of entries that are on disk. */
   arrived(entries: readonly { id: string; letter: Letter; bytes: number }[]): void;
-  /** Mail came from that domain. */
-  heardFrom(domain: Domain): void;
+  /**
+   * Mail by an author of that domain was taken.
+   * @param isProven a signature of the domain shows that it is alive; otherwise anybody may have written it
+   */
+  heardFrom(domain: Domain, isProven: boolean): void;
 }
 
 export interface DoorParts {
@@ -72,6 +83,8 @@ export interface DoorParts {
   accounts: AccountLookup;
   counters: MailCounters;
   onDelivered?: DeliveryListener;
+  /** Hears of each message's way, for figures. */
+  observer?: DoorObserver;
   /** Asked about mail from outside only. */
   origin: OriginGate;
   log: Log;
@@ -139,6 +152,7 @@ export class Door implements MailDoor {
 
   open(envelope: Envelope): Intake {
     if (envelope.login !== null) this.#sendRate.count(envelope.login);
+    this.#parts.observer?.opened(envelope.via);
     const probe = envelope.via === "submission" ? unasked : this.#parts.origin.open();
     const reception = new Reception({
       observer: probe,
@@ -178,6 +192,8 @@ class DoorIntake implements Intake {
   readonly #probe: OriginProbe;
   #verdict: Promise<Verdict> | undefined;
   #aborted = false;
+  /** Whose mail from outside it is; the envelope's sender may be a forwarder's, or a lie. */
+  #author: { domain: Domain; isProven: boolean } | undefined;
   /** Mailboxes are being written: from here on storage says how it ends. */
   #delivering = false;
   #giveUp: ((verdict: Verdict) => void) | undefined;
@@ -203,14 +219,20 @@ class DoorIntake implements Intake {
   }
 
   finish(): Promise<Verdict> {
+    const { observer, clock } = this.#parts;
+    const endedMs = clock.monotonicMs();
     this.#verdict ??= new Promise((resolve) => {
       this.#giveUp = resolve;
-      void this.#settle().then(resolve);
+      void this.#settle().then((verdict) => {
+        if (verdict.do === "accept") observer?.accepted(clock.monotonicMs() - endedMs);
+        resolve(verdict);
+      });
     });
     return this.#verdict;
   }
 
   abort(): void {
+    if (!this.#aborted) this.#parts.observer?.aborted(this.#envelope.via);
     this.#aborted = true;
     if (this.#delivering) return;
     this.#reception.discard();
@@ -278,6 +300,8 @@ class DoorIntake implements Intake {
     const early = admitContent(content, this.#envelope);
     if (early.do !== "accept" || this.#envelope.via === "submission") return early;
     const { fact } = await this.#probe.finding();
+    const author = fromAddress(content.message);
+    if (author !== undefined) this.#author = { domain: domainOf(author), isProven: fact === "signed" };
     return admit({ ...content, origin: fact }, this.#envelope);
   }
 
@@ -310,9 +334,10 @@ class DoorIntake implements Intake {
   /** Notes what was accepted. */
   #count(copies: number, remote: number): void {
     const { counters, log, outgoing } = this.#parts;
-    const { via, sender } = this.#envelope;
+    const { via } = this.#envelope;
+    const author = this.#author;
     if (via === "submission") counters.add("sent_messages");
-    else if (sender !== null) outgoing?.heardFrom(domainOf(sender));
+    else if (author !== undefined) outgoing?.heardFrom(author.domain, author.isProven);
     if (remote > 0) counters.add("outbound_messages");
     if (copies > 0) counters.add("received_messages", copies);
     log.emit({

@@ -10,6 +10,7 @@ import { concat } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import { IdlePool } from "../net/idle-pool.ts";
 import { dial, type OutgoingSocket, type TlsDemand } from "../net/outgoing.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { type HttpResponse, parseResponse } from "./response.ts";
 
 const CONNECT_MAX_MS = 10_000;
@@ -41,10 +42,13 @@ export type HttpResult = { ok: true; response: HttpResponse } | { ok: false; why
 
 export class HttpClient {
   readonly #clock: Clock;
+  readonly #traffic: Traffic | undefined;
   readonly #idle: IdlePool<OutgoingSocket>;
 
-  constructor(clock: Clock) {
+  /** @param traffic where bytes are counted */
+  constructor(clock: Clock, traffic?: Traffic) {
     this.#clock = clock;
+    this.#traffic = traffic;
     this.#idle = new IdlePool({
       clock,
       idleMaxMs: IDLE_MAX_MS,
@@ -82,7 +86,14 @@ export class HttpClient {
     const kept = this.#idle.take(keyOf(target));
     if (kept !== undefined) return kept;
     const { addresses, port, tls } = target;
-    const dialled = await dial({ addresses, port, timeoutMs: CONNECT_MAX_MS, stop, clock: this.#clock });
+    const dialled = await dial({
+      addresses,
+      port,
+      timeoutMs: CONNECT_MAX_MS,
+      stop,
+      clock: this.#clock,
+      traffic: this.#traffic,
+    });
     if (!dialled.ok) return dialled.why;
     const { socket } = dialled;
     if (tls === undefined) return socket;

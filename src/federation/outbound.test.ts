@@ -1,10 +1,11 @@
 /** The ways out against peers on loopback addresses: our own SMTP server, and scripts that misbehave. */
+import { networkInterfaces } from "node:os";
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { DnsServer, type ZoneRecord } from "../../test/support/dns-server.ts";
 import { FakeAuthenticator, FakeDoor, FakeLog } from "../../test/talks/smtp/fakes.ts";
 import { type Address, parseAddress, parseDomain } from "../core/address.ts";
 import { fromLatin1, toLatin1 } from "../core/bytes.ts";
-import { systemClock } from "../core/clock.ts";
+import { ManualClock, systemClock } from "../core/clock.ts";
 import type { CourierReport, OutboundMessage } from "../delivery/courier.ts";
 import { socketExchange } from "../dns/exchange.ts";
 import { StubResolver } from "../dns/stub.ts";
@@ -20,6 +21,8 @@ import { Outbound, type OutboundParts } from "./outbound.ts";
 import type { RouteSettings } from "./routes.ts";
 
 const clock = systemClock;
+const YEAR_MS = 366 * 86_400_000;
+const AAAA: ZoneRecord = { type: "AAAA", data: "::1" };
 const BODY = "From: me@here.test\r\n\r\nhello\r\n.dot\r\n";
 let dns: DnsServer;
 let key = "";
@@ -131,6 +134,8 @@ async function relay(
     route?: Partial<RouteSettings>;
     zone?: Record<string, ZoneRecord[]>;
     guarded?: boolean;
+    /** What the DNS cache goes by. */
+    cacheClock?: ManualClock;
   } = {},
 ) {
   const free = () => {
@@ -150,14 +155,14 @@ async function relay(
   const resolver = new StubResolver({
     servers: () => [{ host: "127.0.0.1", port: dns.port }],
     exchange: socketExchange(clock),
-    clock,
+    clock: over.cacheClock ?? clock,
   });
   const hosts = new HostFinder(resolver, () => ({
     allowPrivateAddresses: over.guarded !== true,
     ownAddresses: [],
   }));
   const http = new HttpClient(clock);
-  const smtp = new SmtpClient({ helloName: () => "here.test", clock, ca: good });
+  const smtp = new SmtpClient({ helloName: () => "here.test", clock, ca: over.ca ?? good });
   stops.push(() => {
     http.stop();
     smtp.stop();
@@ -359,6 +364,103 @@ test("recipients beyond the server's number go in further transactions of the sa
   expect(door.taken.map(({ envelope }) => envelope.recipients.length)).toEqual([5, 5, 2]);
 });
 
+test("the memory that a host has no HTTP lasts half an hour", async () => {
+  const { requests } = await peer({
+    host: "127.0.0.1",
+    https: () => reply("404 Not Found", ""),
+    smtp: new FakeDoor(),
+  });
+  const time = new ManualClock();
+  const { send } = await relay({ zone: zoneOf("relay.test", "mx.there.test"), clock: time });
+  const asked: number[] = [];
+  for (const minutes of [0, 15, 14.9, 0.2, 29.9]) {
+    time.advance(minutes * 60_000);
+    expect(said(await send("ada@relay.test"))).toEqual(["sent"]);
+    asked.push(requests.length);
+  }
+  // Mail in between does not prolong it.
+  expect(asked).toEqual([1, 1, 1, 2, 2]);
+});
+
+test("a host that is not reached by SMTP either is asked by HTTPS again at once", async () => {
+  const { requests } = await peer({
+    host: "127.0.0.1",
+    https: () => reply("404 Not Found", ""),
+    smtp: new FakeDoor(),
+  });
+  const { send, smtp } = await relay({ zone: zoneOf("relay.test", "mx.there.test") });
+  await send("ada@relay.test");
+  smtp.stop();
+  // The SMTP server goes, the other stays.
+  await stops.splice(1, 1)[0]?.();
+  for (let i = 0; i < 2; i++) expect(said(await send("ada@relay.test"))).toEqual(["defer 421 4.4.1"]);
+  expect(requests.length).toBe(2);
+});
+
+test("no redirect is followed, wherever it leads", async () => {
+  for (const status of ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"]) {
+    ports = { https: 0, http: 0, smtp: 0 };
+    const { requests } = await peer({
+      host: "127.0.0.1",
+      https: () =>
+        `HTTP/1.1 ${status}\r\nLocation: https://mx.there.test:${ports.https}/mxdeliv/\r\nContent-Length: 0\r\n\r\n`,
+    });
+    const { send } = await relay();
+    const report = await send("ada@there.test");
+    expect(said(report)).toEqual(["defer 421 4.4.1"]);
+    expect(whys(report)[0]).toBe(`https: HTTP ${status.slice(0, 3)}`);
+    expect(requests.length).toBe(1);
+    for (const stop of stops.splice(0).toReversed()) await stop();
+  }
+});
+
+test("a certificate that ran out is not trusted with mail, by no way", async () => {
+  const door = new FakeDoor();
+  const expired = await makeCertificate(["mx.there.test"], key, Date.now() - 101 * YEAR_MS);
+  await peer({ host: "127.0.0.1", https: ok, cert: expired, smtp: door, smtpCert: expired });
+  const { send } = await relay({ zone: zoneOf("relay.test", "mx.there.test"), ca: expired });
+  const report = await send("ada@relay.test");
+  expect(said(report)).toEqual(["defer 421 4.4.1"]);
+  expect(whys(report)).toEqual(["https: TLS: CERT_HAS_EXPIRED", "smtp: TLS: CERT_HAS_EXPIRED"]);
+  expect(door.taken).toEqual([]);
+});
+
+const isIpv6Missing = !Object.values(networkInterfaces()).some((list) =>
+  list?.some(({ address }) => address === "::1"),
+);
+
+test.skipIf(isIpv6Missing)(
+  "IPv6 (needs ::1): by HTTPS and SMTP, found by name and as a literal",
+  async () => {
+    const door = new FakeDoor();
+    const { requests } = await peer({ host: "::1", https: ok, http: ok });
+    const zone = { ...zoneOf("relay.test", "mx.there.test"), "mx.there.test": [AAAA] };
+    const { send } = await relay({ zone });
+    expect((await send("ada@relay.test")).route).toBe("https");
+    expect((await send("ada@[IPv6:::1]")).route).toBe("https");
+    expect(requests[1]).toContain(`\r\nHost: [::1]:${ports.https}\r\n`);
+    for (const stop of stops.splice(0).toReversed()) await stop();
+    ports = { https: 0, http: 0, smtp: 0 };
+    await peer({ host: "::1", smtp: door });
+    const other = await relay({ zone });
+    const report = await other.send("ada@relay.test");
+    expect([said(report), report.route]).toEqual([["sent"], "smtp"]);
+    expect(door.taken).toHaveLength(1);
+  },
+);
+
+test.skipIf(isIpv6Missing)(
+  "of a host with both, IPv6 (needs ::1) is first, and IPv4 takes over where it fails",
+  async () => {
+    await peer({ host: "127.0.0.1", https: ok });
+    const both = [AAAA, { type: "A", data: "127.0.0.1" }] satisfies ZoneRecord[];
+    const { send } = await relay({
+      zone: { ...zoneOf("there.test", "mx.there.test"), "mx.there.test": both },
+    });
+    expect((await send("ada@there.test")).route).toBe("https");
+  },
+);
+
 const dnsRows: readonly [name: string, zone: Record<string, ZoneRecord[]>, want: string][] = [
   ["a domain that does not exist", {}, "fail 512 5.1.2"],
   ["a null MX", { "there.test": [{ type: "MX", preference: 0, exchange: "." }] }, "fail 556 5.1.10"],
@@ -426,6 +528,41 @@ test("an enforced MTA-STS policy keeps mail from hosts it does not name", async 
     expect(said(await send("ada@there.test"))).toEqual([want]);
     for (const stop of stops.splice(0).toReversed()) await stop();
   }
+});
+
+test("a policy with a new id takes the place of the old one; the same id is not fetched again", async () => {
+  let mx = "mx.there.test";
+  const { requests } = await peer({
+    host: "127.0.0.1",
+    https: (request) =>
+      reply(
+        "200 OK",
+        request.startsWith("GET") ? `version: STSv1\nmode: enforce\nmx: ${mx}\nmax_age: 86400\n` : "OK",
+      ),
+  });
+  const idIs = (id: string): ZoneRecord[] => [{ type: "TXT", data: `v=STSv1; id=${id};`, ttl: 60 }];
+  const cacheClock = new ManualClock();
+  const { send } = await relay({
+    cacheClock,
+    zone: {
+      ...zoneOf("there.test", "mx.there.test"),
+      "_mta-sts.there.test": idIs("1"),
+      "mta-sts.there.test": [{ type: "A", data: "127.0.0.1" }],
+    },
+  });
+  const fetches = () => requests.filter((request) => request.startsWith("GET")).length;
+  expect(said(await send("ada@there.test"))).toEqual(["sent"]);
+  mx = "mx.elsewhere.test";
+  expect(said(await send("ada@there.test"))).toEqual(["sent"]);
+  expect(fetches()).toBe(1);
+  dns.zone.set("_mta-sts.there.test", idIs("2"));
+  cacheClock.advance(61_000);
+  expect(said(await send("ada@there.test"))).toEqual(["defer 421 4.4.1"]);
+  expect(fetches()).toBe(2);
+  // The record going away does not end the policy (RFC 8461 §10.2).
+  dns.zone.delete("_mta-sts.there.test");
+  cacheClock.advance(61_000);
+  expect(said(await send("ada@there.test"))).toEqual(["defer 421 4.4.1"]);
 });
 
 test("stopping ends a delivery that hangs, and defers it", async () => {

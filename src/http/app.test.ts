@@ -2,13 +2,9 @@ import { expect, test } from "bun:test";
 import { parseAddress, parseDomain } from "../core/address.ts";
 import { ManualClock } from "../core/clock.ts";
 import type { Event } from "../log/events.ts";
-import {
-  type AppParts,
-  createApp,
-  type Registration,
-  type RegistrationRefusal,
-  type SiteFacts,
-} from "./app.ts";
+import { type AppParts, createApp } from "./app.ts";
+import type { SiteFacts } from "./facts.ts";
+import type { Registration, RegistrationRefusal } from "./new.ts";
 
 type Made = Awaited<ReturnType<Registration["createAccount"]>>;
 
@@ -36,6 +32,8 @@ function world(over: Partial<SiteFacts> = {}): World {
       trusted: false,
       messageMaxBytes: 30 * 2 ** 20,
       quotaBytes: 2 ** 30,
+      sharing: false,
+      download: false,
       ...over,
     },
     tokens: [],
@@ -58,8 +56,16 @@ function world(over: Partial<SiteFacts> = {}): World {
     wellKnown: {
       stsHost: () => (w.facts.trusted ? w.facts.host : undefined),
       domainKey: (selector) => (selector === "default" ? "v=DKIM1; k=rsa; p=AA" : undefined),
+      securityContact: () => w.facts.securityContact,
+      nowMs: () => clock.nowMs(),
     },
+    newRate: () => ({ perMinute: 120, burst: 5 }),
+    contacts: { find: () => undefined, add: () => "full" },
+    jitEnabled: () => true,
+    wwwDir: () => undefined,
+    program: undefined,
     peerAddress: () => w.peer,
+    isSecure: () => true,
     clock,
     log: { emit: (event) => void w.events.push(event), counts: () => new Map() },
   };
@@ -213,7 +219,7 @@ test("GET /new otherwise shows the form and creates nothing", async () => {
   const w = world();
   const answer = await w.get("/new");
   expect(answer.status).toBe(200);
-  expect(await answer.text()).toContain('<form method="post" action="/new">');
+  expect(await answer.text()).toContain('method="post" action="/new"');
   expect(w.tokens).toEqual([]);
 });
 
@@ -232,7 +238,7 @@ const offerRows: readonly [
   [
     "a form when it is not",
     { trusted: false, status: "open", path: "/" },
-    '<form method="post" action="/new">',
+    'method="post" action="/new"',
     "dcaccount:",
   ],
   ["a closed notice", { trusted: true, status: "closed", path: "/" }, "Registration is closed", "dcaccount:"],
@@ -245,13 +251,13 @@ const offerRows: readonly [
   [
     "a field for the token, leading back here",
     { trusted: true, status: "tokenRequired", path: "/" },
-    '<form method="get" action="/">',
+    'method="get" action="/"',
     "dcaccount:",
   ],
   [
     "a field for the token, leading to the account",
     { trusted: false, status: "tokenRequired", path: "/" },
-    '<form method="post" action="/new">',
+    'method="post" action="/new"',
     "dcaccount:",
   ],
   [
@@ -272,14 +278,17 @@ for (const [name, { trusted, status, path }, want, not] of offerRows) {
   });
 }
 
-test("the start page is complete, scriptless and loads nothing from elsewhere", async () => {
+test("the start page is complete, free of inline scripts, and loads nothing from elsewhere", async () => {
   const w = world({ trusted: true });
   const answer = await w.get("/");
   expect(answer.headers.get("content-type")).toBe("text/html; charset=UTF-8");
   const text = await answer.text();
   expect(text).toStartWith('<!doctype html><html lang="en" dir="ltr">');
-  expect(text).not.toMatch(/<script|\son\w+=|\sstyle=/);
-  expect([...text.matchAll(/\ssrc="([^"]*)"/g)].map((m) => m[1])).toEqual(["/favicon.svg"]);
+  expect(text).not.toMatch(/<script[^>]*>[^<]|\son\w+=|\sstyle=/);
+  expect([...text.matchAll(/\ssrc="([^"]*)"/g)].map((m) => m[1])).toEqual([
+    expect.stringMatching(/^\/site\.[0-9a-f]{10}\.js$/),
+    "/favicon.svg",
+  ]);
   expect([...text.matchAll(/<link[^>]*href="([^"]*)"/g)].map((m) => m[1])).toEqual(["/favicon.svg"]);
   expect(text).toContain("30 MB");
   expect(text).toContain("1 GB");
@@ -290,7 +299,7 @@ test("the policy names the style sheet as it stands in the page", async () => {
   const answer = await w.get("/");
   const style = /<style>([\s\S]*?)<\/style>/.exec(await answer.text())?.[1] ?? "";
   const hash = new Bun.CryptoHasher("sha256").update(style).digest("base64");
-  expect(style).toContain("prefers-color-scheme: dark");
+  expect(style).toContain("prefers-color-scheme:dark");
   expect(answer.headers.get("content-security-policy")).toContain(`style-src 'sha256-${hash}'`);
 });
 
@@ -402,12 +411,73 @@ for (const [path, status] of [
   });
 }
 
-test("the start page shows the proxy where there is one for everybody, and stays without scripts", async () => {
+test("the start page shows the proxy where there is one for everybody", async () => {
   const link = "ss://YWVzLTEyOC1nY206cHc@relay.test:8388#relay.test";
   const shown = await world({ proxyLink: link }).get("/");
   const page = await shown.text();
   expect(page).toContain(`href="${link}"`);
   expect(page).toContain("QR code of the proxy");
-  expect(page).not.toContain("<script");
   expect(await (await world().get("/")).text()).not.toContain("ss://");
+});
+
+for (const [path, lang, dir] of [
+  ["/fa", "fa", "rtl"],
+  ["/ru/info", "ru", "ltr"],
+  ["/es/", "es", "ltr"],
+] as const) {
+  test(`${path} is in ${lang}, and so are its links`, async () => {
+    const text = await (await world().get(path, { headers: { "accept-language": "en" } })).text();
+    expect(text).toContain(`<html lang="${lang}" dir="${dir}">`);
+    expect(text).toContain(`href="/${lang}/privacy"`);
+    expect(text).toContain(`action="/${lang}/new"`.slice(0, path.includes("info") ? 0 : undefined));
+  });
+}
+
+const languageRows: readonly [accept: string | undefined, operator: SiteFacts["language"], want: string][] = [
+  ["ru-RU,ru;q=0.9,en;q=0.8", undefined, "ru"],
+  ["de, es;q=0.3, fa;q=0.7", undefined, "fa"],
+  ["de", undefined, "en"],
+  ["rust, x;q=nan", undefined, "en"],
+  [undefined, undefined, "en"],
+  ["ru", "es", "es"],
+];
+for (const [accept, operator, want] of languageRows) {
+  test(`a browser that wants ${accept} on a relay that says ${operator} gets ${want}`, async () => {
+    const w = world({ language: operator });
+    const answer = await w.get("/", accept === undefined ? {} : { headers: { "accept-language": accept } });
+    expect(await answer.text()).toContain(`<html lang="${want}"`);
+    expect(answer.headers.get("vary")).toContain("Accept-Language");
+  });
+}
+
+test("an invitation link offers the account, kept by no cache and no search engine", async () => {
+  const w = world({ trusted: true });
+  w.status = "closed";
+  const answer = await w.get("/inv/abc");
+  expect(answer.headers.get("cache-control")).toBe("no-store");
+  const text = await answer.text();
+  expect(text).toContain("dcaccount:https://relay.test/new?token=abc");
+  expect(text).toContain('content="noindex"');
+});
+
+test("former addresses of pages lead to the new ones", async () => {
+  const answer = await world().get("/info.html");
+  expect([answer.status, answer.headers.get("location")]).toEqual([301, "/info"]);
+});
+
+test("security.txt names the contact and expires within a year", async () => {
+  const w = world({ securityContact: "mailto:a@relay.test" });
+  const text = await (await w.get("/.well-known/security.txt")).text();
+  expect(text).toStartWith("Contact: mailto:a@relay.test\nExpires: ");
+  const expires = Date.parse(/Expires: (.*)/.exec(text)?.[1] ?? "");
+  expect(expires - w.clock.nowMs()).toBeWithin(170 * 86_400_000, 365 * 86_400_000);
+  expect((await world().get("/.well-known/security.txt")).status).toBe(404);
+});
+
+test("every page says the same of the relay in every language", async () => {
+  const w = world({ retentionDays: 20, trusted: true });
+  for (const language of ["en", "ru", "es"]) {
+    expect(await (await w.get(`/${language}/info`)).text()).toMatch(/30 (MB|МБ)[\s\S]*1 (GB|ГБ)[\s\S]*20/);
+  }
+  expect(await (await w.get("/fa/info")).text()).toMatch(/۳۰ مگابایت[\s\S]*۱ گیگابایت[\s\S]*۲۰ روز/);
 });

@@ -7,3 +7,11 @@ declare module "*.svg" {
   const text: string;
   export default text;
 }
+declare module "*/web/site.js" {
+  const text: string;
+  export default text;
+}
+declare module "*.tmpl" {
+  const text: string;
+  export default text;
+}

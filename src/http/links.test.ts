@@ -89,3 +89,20 @@ test("any password comes back from the link", () => {
     { numRuns: 200 },
   );
 });
+
+const wishRows: readonly [wish: "default" | "ssl" | "starttls", ports: ServicePorts, want: string][] = [
+  ["default", { imaps: 993, imap: 143 }, "ip=993&is=ssl"],
+  ["ssl", { imaps: 993, imap: 143 }, "ip=993&is=ssl"],
+  ["starttls", { imaps: 993, imap: 143 }, "ip=143&is=starttls"],
+  ["starttls", { imaps: 993 }, "ip=993&is=ssl"],
+  ["ssl", { imap: 143 }, "ip=143&is=starttls"],
+  ["ssl", { imap: 143, https: 443 }, "ip=443&is=ssl"],
+];
+for (const [wish, ports, want] of wishRows) {
+  test(`a link where the operator wants ${wish} and there is ${Object.keys(ports).join(", ")}`, () => {
+    const address = parseAddress("somebody@relay.test");
+    if (address === undefined) throw new Error("fixture");
+    const parts = { address, password: "p", host: "relay.test", ports, trusted: true };
+    expect(dcloginLink({ ...parts, security: { imap: wish, smtp: "default" } })).toContain(want);
+  });
+}

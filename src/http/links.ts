@@ -35,6 +35,13 @@ export interface LoginLinkParts {
   ports: ServicePorts;
   /** Whether the certificate is publicly trusted. If not, the link tells the client to accept any (`ic=3`). */
   trusted: boolean;
+  /** How to connect, where the operator has a wish; what does not listen is not wished for. */
+  security?: LinkSecurity | undefined;
+}
+
+export interface LinkSecurity {
+  imap: "default" | "ssl" | "starttls";
+  smtp: "default" | "ssl" | "starttls";
 }
 
 interface Endpoint {
@@ -46,10 +53,11 @@ interface Endpoint {
  * `dclogin:USER@DOMAIN/?p=…&v=1&ih=…&ip=…&is=…&sh=…&sp=…&ss=…[&ic=3]`. A service that listens nowhere is left out,
  * so that the client looks for it by itself.
  */
-export function dcloginLink({ address, password, host, ports, trusted }: LoginLinkParts): string {
+export function dcloginLink(parts: LoginLinkParts): string {
+  const { address, password, host, ports, trusted, security } = parts;
   const user = `${percentEncode(localpartOf(address))}@${domainOf(address)}`;
-  const imap = pick(ports.imaps, ports.imap, ports.https);
-  const smtp = pick(ports.submissions, ports.submission, ports.https);
+  const imap = pick(security?.imap, ports.imaps, ports.imap, ports.https);
+  const smtp = pick(security?.smtp, ports.submissions, ports.submission, ports.https);
   const options = [
     `p=${percentEncode(password)}`,
     "v=1",
@@ -77,8 +85,16 @@ function percentEncode(text: string): string {
   );
 }
 
-function pick(tls?: number, startTls?: number, https?: number): Endpoint | undefined {
-  if (tls !== undefined) return { port: tls, security: "ssl" };
-  if (startTls !== undefined) return { port: startTls, security: "starttls" };
+function pick(
+  wish: LinkSecurity["imap"] | undefined,
+  tls?: number,
+  startTls?: number,
+  https?: number,
+): Endpoint | undefined {
+  if (tls !== undefined && !(wish === "starttls" && startTls !== undefined))
+    return { port: tls, security: "ssl" };
+  if (startTls !== undefined && !(wish === "ssl" && https !== undefined)) {
+    return { port: startTls, security: "starttls" };
+  }
   return https === undefined ? undefined : { port: https, security: "ssl" };
 }

@@ -290,7 +290,7 @@ export class FakeAccount implements MailAccount {
   }
 }
 
-export class FakeStore implements Omit<MailStore, "outbox"> {
+export class FakeStore implements Omit<MailStore, "outbox" | "keeper"> {
   readonly accounts = new Map<Address, FakeAccount>();
   readonly hub: ChangeHub;
   /** Set to make opening accounts fail. */

@@ -75,6 +75,7 @@ export class IrohHost {
   /** For the front door: the relay itself and what clients ask around it. Nothing matches while it is off. */
   readonly routes: readonly RawRoute[] = [
     {
+      kind: "iroh",
       matches: (head) => this.#settings.enabled && RELAY_PATHS.has(head.path),
       accept: (connection, head, rest) => this.#upgrade(connection, head, rest),
     },

@@ -18,6 +18,8 @@ export type Event =
   | { kind: "operation"; name: string; face: string; done: boolean }
   | { kind: "messageAccepted"; via: string; bytes: number; recipients: number }
   | { kind: "messageRefused"; via: string; why: Refusal }
+  /** MAIL or RCPT. `mode`: the kind of port. */
+  | { kind: "commandRefused"; mode: string; command: string; why: Refusal }
   | { kind: "messageDropped"; via: string; why: Refusal }
   | { kind: "messageSent"; route: string; recipients: number }
   | { kind: "messageDeferred"; why: "unreachable" | "refusedForNow" }
@@ -32,6 +34,8 @@ export type Event =
   | { kind: "certificateObtained"; hours: number }
   | { kind: "certificateFailed"; why: string; what: string; retryMinutes: number }
   | { kind: "certificateExpiring"; hoursLeft: number }
+  /** `why`: how it ended. */
+  | { kind: "taskEnded"; task: string; why: "done" | "cancelled" | "failed" }
   | { kind: "storageTrouble"; what: string }
   | { kind: "internalFault"; where: string; error: unknown }
   | { kind: "notice"; text: string };

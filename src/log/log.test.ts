@@ -1,5 +1,9 @@
 import { expect, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Event } from "./events.ts";
+import { isJournal, LogDestination } from "./destination.ts";
 import { createLog, type LogLevel } from "./log.ts";
 
 function logAt(level: LogLevel) {
@@ -35,6 +39,58 @@ for (const [level, printed] of levels) {
     ]);
   });
 }
+
+test("an event can be one JSON object, redacted like text", () => {
+  const lines: string[] = [];
+  const log = createLog("debug", (line) => lines.push(line), "json");
+  log.emit({ kind: "messageAccepted", via: "submission", bytes: 4711, recipients: 2 });
+  log.emit({ kind: "storageTrouble", what: "for alice@relay.test" });
+  expect(lines.map((line): unknown => JSON.parse(line))).toEqual([
+    { level: "info", event: "messageAccepted", via: "submission", bytes: 4711, recipients: 2 },
+    { level: "error", event: "storageTrouble", what: "for <address>" },
+  ]);
+});
+
+test("the output changes while counts go on", () => {
+  const { log, lines } = logAt("off");
+  log.emit({ kind: "pushPaused" });
+  const levels: string[] = [];
+  log.adjust({ level: "debug", format: "text", sink: (_, level) => levels.push(level) });
+  for (const event of events) log.emit(event);
+  log.emit({ kind: "pushPaused" });
+  expect(lines).toEqual([]);
+  expect(levels).toEqual(["error", "error", "info", "info", "debug", "info"]);
+  expect(log.counts().get("pushPaused")).toBe(2);
+});
+
+test("a file is its owner's, and is opened anew", () => {
+  const dir = mkdtempSync(join(tmpdir(), "madmail-log-"));
+  try {
+    const file = join(dir, "log");
+    const destination = new LogDestination({ to: "file", file });
+    destination.write("one", "info");
+    renameSync(file, `${file}.1`);
+    destination.write("two", "info");
+    destination.open({ to: "file", file });
+    destination.write("three", "error");
+    expect(readFileSync(`${file}.1`, "utf8")).toBe("one\ntwo\n");
+    expect(readFileSync(file, "utf8")).toBe("three\n");
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(() => destination.open({ to: "file", file: join(dir, "none", "log") })).toThrow("ENOENT");
+    destination.write("four", "info");
+    expect(readFileSync(file, "utf8")).toBe("three\nfour\n");
+    const { dev, ino } = statSync(file);
+    const fd = openSync(file, "r");
+    expect(isJournal(fd, `${dev}:${ino}`)).toBe(true);
+    expect(isJournal(fd, `${dev}:${ino + 1}`)).toBe(false);
+    expect(isJournal(fd, "")).toBe(false);
+    closeSync(fd);
+    expect(isJournal(fd + 1000, "1:1")).toBe(false);
+    destination.open({ to: "stderr", file: undefined });
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+});
 
 test("a line is one line of name=value", () => {
   const { log, lines } = logAt("debug");

@@ -19,8 +19,23 @@ export type LogLevel = "off" | "error" | "info" | "debug";
 
 const rankOf: Record<LogLevel, number> = { off: 0, error: 1, info: 2, debug: 3 };
 
+export type EventLevel = Exclude<LogLevel, "off">;
+
+/** What is printed, how, and where to. */
+export interface LogOutput {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  /** Takes one line without its line end. */
+  readonly sink: (line: string, level: EventLevel) => void;
+}
+
+/** A log whose output can be changed while it is in use; what was counted stays. */
+export interface AdjustableLog extends Log {
+  adjust(output: LogOutput): void;
+}
+
 /** From which level on an event is printed. */
-const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
+const levelOf: Record<Event["kind"], EventLevel> = {
   internalFault: "error",
   storageTrouble: "error",
   certificateFailed: "error",
@@ -43,6 +58,8 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
   pushPaused: "info",
   tunnelOpened: "debug",
   tunnelRefused: "debug",
+  commandRefused: "debug",
+  taskEnded: "debug",
   connectionOpened: "debug",
   connectionClosed: "debug",
   tlsFailed: "debug",
@@ -51,15 +68,24 @@ const levelOf: Record<Event["kind"], Exclude<LogLevel, "off">> = {
 };
 
 /** @param sink takes one line without its line end */
-export function createLog(level: LogLevel, sink: (line: string) => void): Log {
+export function createLog(
+  level: LogLevel,
+  sink: LogOutput["sink"],
+  form: LogOutput["format"] = "text",
+): AdjustableLog {
   const counts = new Map<string, number>();
-  const threshold = rankOf[level];
+  let output: LogOutput = { level, sink, format: form };
   return {
     emit(event) {
       count(counts, event);
-      if (rankOf[levelOf[event.kind]] <= threshold) sink(format(event));
+      const eventLevel = levelOf[event.kind];
+      if (rankOf[eventLevel] > rankOf[output.level]) return;
+      output.sink(output.format === "json" ? formatJson(event) : format(event), eventLevel);
     },
     counts: () => counts,
+    adjust(next) {
+      output = next;
+    },
   };
 }
 
@@ -75,9 +101,20 @@ function format(event: Event): string {
   return [`level=${levelOf[kind]}`, `event=${kind}`, ...pairs].join(" ");
 }
 
+function formatJson(event: Event): string {
+  const { kind, ...fields } = event;
+  const pairs = Object.entries(fields).map(([name, value]) => [name, plainValue(value)]);
+  return JSON.stringify({ level: levelOf[kind], event: kind, ...Object.fromEntries(pairs) });
+}
+
+function plainValue(value: unknown): string | number | boolean {
+  if (typeof value === "number" || typeof value === "boolean") return value;
+  return redact(typeof value === "string" ? value : describe(value));
+}
+
 function formatValue(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text = redact(typeof value === "string" ? value : describe(value));
+  const text = plainValue(value);
+  if (typeof text !== "string") return String(text);
   return /^[\w.<>-]+$/.test(text) ? text : JSON.stringify(text);
 }
 

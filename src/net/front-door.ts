@@ -11,6 +11,7 @@ import type { Accept, ConnectionHandler } from "./connection.ts";
 import { type ParsedHead, type RequestHead, headEnd, parseHead } from "./request-head.ts";
 import type { AcceptedConnection } from "./socket-connection.ts";
 import { Splice, type SpliceTarget } from "./splice.ts";
+import type { Traffic, TrafficBook } from "./traffic.ts";
 import { type Wheel, type WheelEntry, wheelOf } from "./wheel.ts";
 
 const HEAD_MAX_BYTES = 16 * 1024;
@@ -18,6 +19,8 @@ const HEAD_TIMEOUT_MS = 20_000;
 
 /** A request that is served on the bare connection. */
 export interface RawRoute {
+  /** What its bytes count as; `http` where it does not say. */
+  readonly kind?: "iroh";
   matches(head: RequestHead): boolean;
   /**
    * Takes the connection over.
@@ -36,6 +39,10 @@ export interface FrontDoorOptions {
   readonly http: SpliceTarget;
   /** Asked in this order for the first request of a connection. */
   readonly rawRoutes?: readonly RawRoute[];
+  /** Where bytes are counted. */
+  readonly traffic?: TrafficBook | undefined;
+  /** Paths that other servers use, and no one else. */
+  readonly serverPaths?: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   /** Default 16 KiB. */
@@ -49,6 +56,7 @@ export interface FrontDoor {
   readonly accept: (connection: AcceptedConnection) => ConnectionHandler;
   readonly alpn: readonly string[];
   readonly proto: (alpn: string | undefined) => Proto;
+  readonly traffic?: (alpn: string | undefined) => Traffic;
 }
 
 export function frontDoor(options: FrontDoorOptions): FrontDoor {
@@ -60,11 +68,19 @@ export function frontDoor(options: FrontDoorOptions): FrontDoor {
   return {
     alpn: ["http/1.1", "http/1.0", ...[...byAlpn.keys()].flatMap((name) => name ?? [])],
     proto: (alpn) => byAlpn.get(alpn)?.[1] ?? "http",
+    ...(options.traffic === undefined ? {} : { traffic: trafficByAlpn(options.traffic, byAlpn) }),
     accept: (connection) => {
       const [accept] = byAlpn.get(connection.alpn) ?? [];
       return accept === undefined ? new HttpGuest(connection, options, wheel) : accept(connection);
     },
   };
+}
+
+function trafficByAlpn(
+  book: TrafficBook,
+  byAlpn: ReadonlyMap<string | undefined, readonly [Accept, Proto]>,
+): (alpn: string | undefined) => Traffic {
+  return (alpn) => book[byAlpn.get(alpn)?.[1] ?? "http"];
 }
 
 /** Reads one head, then passes everything on to whom it is for. */
@@ -107,14 +123,14 @@ class HttpGuest implements ConnectionHandler, WheelEntry {
     if (end > maxBytes || (end < 0 && this.#bytes > maxBytes)) {
       this.#answer("431 Request Header Fields Too Large");
     } else if (end >= 0) {
-      this.#route(parseHead(joined.subarray(0, end)), joined.subarray(end));
+      this.#route(parseHead(joined.subarray(0, end)), joined.subarray(end), bytes.length);
     } else {
       // One block, grown by hand: a head is at most 16 kB, however small its pieces.
       this.#chunks = [Uint8Array.from(joined)];
     }
   }
 
-  #route(parsed: ParsedHead | undefined, rest: Uint8Array): void {
+  #route(parsed: ParsedHead | undefined, rest: Uint8Array, lastBytes: number): void {
     this.#chunks = [];
     if (parsed === undefined) {
       this.#answer("400 Bad Request");
@@ -122,12 +138,25 @@ class HttpGuest implements ConnectionHandler, WheelEntry {
     }
     this.#wheel.remove(this);
     const raw = this.#options.rawRoutes?.find((route) => route.matches(parsed.head));
+    this.#countAs(raw?.kind, parsed.head.path, lastBytes);
     if (raw !== undefined) {
       this.#inner = raw.accept(this.#connection, parsed.head, rest);
       return;
     }
     const first = rest.length === 0 ? parsed.bytes : concat([parsed.bytes, rest]);
     this.#inner = new Splice(this.#connection, this.#options.http, this.#options.log, first);
+  }
+
+  /** @param lastBytes counted in this turn, before anybody knew what they were for; what came earlier stays there */
+  #countAs(kind: "iroh" | undefined, path: string, lastBytes: number): void {
+    const { traffic, serverPaths } = this.#options;
+    if (traffic === undefined) return;
+    const known = kind ?? (serverPaths?.includes(path) === true ? "federation" : undefined);
+    if (known === undefined) return;
+    const { traffic: before } = this.#connection;
+    if (before !== undefined) before.inBytes -= lastBytes;
+    traffic[known].inBytes += lastBytes;
+    this.#connection.traffic = traffic[known];
   }
 
   #answer(status: string): void {

@@ -655,6 +655,18 @@ describe("listen()", () => {
     ]);
   });
 
+  test("stop does not wait for a peer that has our goodbye and keeps its side open", async () => {
+    const clock = new ManualClock();
+    const { listener, toys } = await serve({ clock, stopDeadlineMs: 3000 });
+    const client = plainClient(listener, { allowHalfOpen: true });
+    await client.line();
+    expect(await client.ask("QUIT")).toBe("bye\r\n");
+    const stopped = listener.stop();
+    clock.advance(250);
+    await stopped;
+    expect(toys[0]?.told.at(-1)).toBe("(closed)");
+  });
+
   test("IPv4 and IPv6 share a port number, and peers show as what they are", async () => {
     const four = await serve({ address: { host: "0.0.0.0", port: 0 } });
     const six = await serve({ address: { host: "::", port: four.listener.port } });

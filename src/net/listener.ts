@@ -3,7 +3,7 @@
  * that a new certificate holds for the next connection without touching the listener.
  * RFC 3207, RFC 8314 §3, RFC 9051 §11.1.
  */
-import type { Clock } from "../core/clock.ts";
+import type { CancelTimer, Clock } from "../core/clock.ts";
 import { EMPTY } from "../core/bytes.ts";
 import type { ListenAddress } from "../config/config.ts";
 import type { Log, Proto } from "../log/events.ts";
@@ -17,12 +17,15 @@ import {
   SocketConnection,
   type TlsOptions,
 } from "./socket-connection.ts";
+import type { Traffic } from "./traffic.ts";
 import { type Wheel, wheelOf } from "./wheel.ts";
 
 const TLS_1_2 = 0x0303;
 const HANDSHAKE_TIMEOUT_MS = 15_000;
 const OUTPUT_MAX_BYTES = 8 * 1024 * 1024;
 const STOP_DEADLINE_MS = 5000;
+/** Time between two looks for peers that were told all there is and keep their side open. */
+const GOODBYE_MS = 250;
 
 /** Key and certificate chain, PEM. Give the same object until the certificate changes. */
 export interface TlsCredentials {
@@ -43,6 +46,8 @@ export interface ListenOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly proto: Proto | ((alpn: string | undefined) => Proto);
+  /** Where bytes are counted. */
+  readonly traffic?: Traffic | ((alpn: string | undefined) => Traffic);
   /** Sent in clear to a connection over the limits, such as `421 4.3.2 …\r\n`; not with implicit TLS. */
   readonly refusal?: Uint8Array;
   /** Where the operator wrote the address, for errors; default `[listen]`. */
@@ -160,6 +165,11 @@ class SocketListener implements Listener, ConnectionHost {
     return typeof proto === "string" ? proto : proto(alpn);
   }
 
+  trafficOf(alpn: string | undefined): Traffic | undefined {
+    const { traffic } = this.#options;
+    return typeof traffic === "function" ? traffic(alpn) : traffic;
+  }
+
   /** Bun finds its parsed context again by the options: they are made once per certificate. */
   tlsOptions(): TlsOptions {
     const credentials = this.#options.getTls?.();
@@ -195,11 +205,21 @@ class SocketListener implements Listener, ConnectionHost {
     if (this.#open.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#emptied = resolve;
-    const cancel = this.#options.clock.after(this.#options.stopDeadlineMs ?? STOP_DEADLINE_MS, () => {
+    const { clock } = this.#options;
+    const cancel = clock.after(this.#options.stopDeadlineMs ?? STOP_DEADLINE_MS, () => {
       for (const connection of this.#open) connection.destroy();
     });
+    let cancelLook: CancelTimer = () => {};
+    const lookAgain = () => {
+      cancelLook = clock.after(GOODBYE_MS, () => {
+        for (const connection of this.#open) connection.leaveLingering();
+        lookAgain();
+      });
+    };
+    lookAgain();
     await promise;
     cancel();
+    cancelLook();
   }
 
   #onOpen(socket: ServerSocket): void {

@@ -5,10 +5,14 @@
  * Invariants
  * - No wait outlives the connection, and none rejects: what goes wrong is a text for the operator.
  * - What a peer may send ahead is bounded; a socket is closed exactly once.
+ * - A connection that is given up while it is being made is gone at once: the kernel would try for two more minutes, and
+ *   a thousand dead servers would fill the table of open files.
  */
 import type { PeerCertificate as NodeCertificate } from "node:tls";
+import { connect as connectTcp } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import { OutputQueue, type OutputOwner } from "./output.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** Input that nobody asked for yet; above it the socket is paused. */
 const UNREAD_PAUSE_BYTES = 64 * 1024;
@@ -40,6 +44,8 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly stop: AbortSignal;
   readonly clock: Clock;
+  /** Where bytes are counted. */
+  readonly traffic?: Traffic | undefined;
 }
 
 export type Dialled = { ok: true; socket: OutgoingSocket } | { ok: false; why: string };
@@ -69,10 +75,12 @@ export async function dial(options: DialOptions): Promise<Dialled> {
   let pending = 0;
   let next = 0;
   let cancelNext = (): void => {};
+  const others = new AbortController();
   const settle = (result: Dialled) => {
     if (isSettled && result.ok) result.socket.destroy();
     isSettled = true;
     resolve(result);
+    others.abort();
   };
   const tryNext = () => {
     cancelNext();
@@ -84,7 +92,7 @@ export async function dial(options: DialOptions): Promise<Dialled> {
     }
     pending++;
     cancelNext = clock.after(NEXT_ADDRESS_AFTER_MS, tryNext);
-    OutgoingSocket.connect(address, options).then(
+    OutgoingSocket.connect(address, options, others.signal).then(
       (socket) => settle({ ok: true, socket }),
       (error: unknown) => {
         pending--;
@@ -111,6 +119,7 @@ export class OutgoingSocket implements OutputOwner {
   readonly address: string;
   readonly port: number;
   readonly #clock: Clock;
+  readonly #traffic: Traffic | undefined;
   readonly #wakers = new Set<() => void>();
   #socket: ClientSocket | undefined;
   #output: OutputQueue | undefined;
@@ -123,23 +132,20 @@ export class OutgoingSocket implements OutputOwner {
   #hasEnded = false;
   #failure: string | undefined;
 
-  private constructor(address: string, { port, clock }: DialOptions) {
+  private constructor(address: string, { port, clock, traffic }: DialOptions) {
+    this.#traffic = traffic;
     this.address = address;
     this.port = port;
     this.#clock = clock;
   }
 
-  /** @throws what the system said about the connection */
-  static async connect(address: string, options: DialOptions): Promise<OutgoingSocket> {
+  /**
+   * @param giveUp ends the try
+   * @throws what the system said about the connection
+   */
+  static async connect(address: string, options: DialOptions, giveUp: AbortSignal): Promise<OutgoingSocket> {
     const outgoing = new OutgoingSocket(address, options);
-    const socket = await Bun.connect<OutgoingSocket>({
-      hostname: address,
-      port: options.port,
-      data: outgoing,
-      allowHalfOpen: true,
-      socket: plainHandlers,
-    });
-    socket.setNoDelay(true);
+    const socket = await connectNative(outgoing, giveUp);
     outgoing.#socket = socket;
     outgoing.#output = new OutputQueue(socket, outgoing, OUTPUT_MAX_BYTES);
     return outgoing;
@@ -167,6 +173,7 @@ export class OutgoingSocket implements OutputOwner {
 
   /** Queues output; bytes are not copied. */
   write(bytes: Uint8Array): void {
+    if (this.#traffic !== undefined) this.#traffic.outBytes += bytes.length;
     this.#output?.write(bytes);
   }
 
@@ -265,6 +272,7 @@ export class OutgoingSocket implements OutputOwner {
   }
 
   onData(bytes: Uint8Array): void {
+    if (this.#traffic !== undefined) this.#traffic.inBytes += bytes.length;
     this.#chunks.push(bytes);
     this.#unreadBytes += bytes.length;
     if (this.#unreadBytes > UNREAD_PAUSE_BYTES && !this.#isPaused) {
@@ -346,6 +354,39 @@ export class OutgoingSocket implements OutputOwner {
 
   #wake(): void {
     for (const waker of [...this.#wakers]) waker();
+  }
+}
+
+/**
+ * `Bun.connect` can't be called off; `node:net` can, and what it connects is a Bun socket inside, which is taken over
+ * here before anything was read. @throws what the system said, or that it was given up
+ */
+async function connectNative(outgoing: OutgoingSocket, giveUp: AbortSignal): Promise<ClientSocket> {
+  const { address: host, port } = outgoing;
+  const tried = connectTcp({ host, port, allowHalfOpen: true, noDelay: true });
+  const { promise, resolve, reject } = Promise.withResolvers<ClientSocket>();
+  const onAbort = () => {
+    tried.destroy();
+    reject(new Error("given up"));
+  };
+  tried.on("error", reject);
+  tried.once("connect", () => {
+    const { _handle: socket } = tried as unknown as { _handle?: ClientSocket | null };
+    if (socket == null) {
+      reject(new Error("connection closed"));
+      return;
+    }
+    // At once: what comes from now on is ours.
+    socket.data = outgoing;
+    socket.reload({ socket: plainHandlers });
+    resolve(socket);
+  });
+  giveUp.addEventListener("abort", onAbort);
+  if (giveUp.aborted) onAbort();
+  try {
+    return await promise;
+  } finally {
+    giveUp.removeEventListener("abort", onAbort);
   }
 }
 

@@ -6,6 +6,7 @@
 import type { Log, Proto } from "../log/events.ts";
 import type { Connection, ConnectionHandler, Peer } from "./connection.ts";
 import { OutputQueue, type OutputOwner } from "./output.ts";
+import type { Traffic } from "./traffic.ts";
 import type { Wheel, WheelEntry } from "./wheel.ts";
 
 /** Time for the peer to read what `end` left and to close; prolonged while it reads. */
@@ -14,6 +15,8 @@ const LINGER_MS = 15_000;
 /** A connection whose TLS handshake may have chosen a protocol (RFC 7301). */
 export interface AcceptedConnection extends Connection {
   readonly alpn: string | undefined;
+  /** Where its bytes are counted; whoever learns later what it is for changes it. */
+  traffic?: Traffic | undefined;
 }
 
 /** What a TLS handshake needs, in the shape that Bun takes. Keep one object as long as the certificate holds. */
@@ -38,6 +41,7 @@ export interface ConnectionHost {
   readonly handshakeTimeoutMs: number;
   readonly tlsHandlers: Bun.SocketHandler<SocketConnection | undefined>;
   protoOf(alpn: string | undefined): Proto;
+  trafficOf(alpn: string | undefined): Traffic | undefined;
   tlsOptions(): TlsOptions;
   /** The connection is over and its handler knows. */
   forget(connection: SocketConnection): void;
@@ -52,6 +56,7 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
   readonly id = ++lastId;
   readonly peer: Peer;
   alpn: string | undefined;
+  traffic: Traffic | undefined;
   secure = false;
   wheelSlot = 0;
 
@@ -89,6 +94,7 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
   }
 
   write(bytes: Uint8Array): void {
+    if (this.traffic !== undefined) this.traffic.outBytes += bytes.length;
     this.#output.write(bytes);
   }
 
@@ -150,6 +156,7 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
   open(): void {
     this.#stage = "open";
     this.#announced = true;
+    this.traffic = this.#host.trafficOf(this.alpn);
     const { id, secure } = this;
     this.#host.log.emit({ kind: "connectionOpened", proto: this.#proto(), connection: id, secure });
     try {
@@ -184,6 +191,13 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
     else if (this.#stage === "open") this.#call("shutdown");
   }
 
+  /** The listener stops, and a peer that has all of our words and keeps its side open need not be waited for. */
+  leaveLingering(): void {
+    if (this.#stage !== "lingering") return;
+    this.#finish();
+    this.#socket.end();
+  }
+
   /** A socket event counts only for the layer that is on top: the plain one still sees TLS's ciphertext. */
   speaksFor(layer: "plain" | "tls"): boolean {
     return this.#stage !== "closed" && this.#upgraded === (layer === "tls");
@@ -213,6 +227,7 @@ export class SocketConnection implements AcceptedConnection, OutputOwner, WheelE
 
   onData(bytes: Uint8Array): void {
     if (this.#stage !== "open") return;
+    if (this.traffic !== undefined) this.traffic.inBytes += bytes.length;
     if (this.#idleMs > 0) {
       this.#lastInputMs = this.#host.wheel.nowMs();
       if (this.wheelSlot === 0) this.#host.wheel.add(this, this.#lastInputMs + this.#idleMs);

@@ -188,6 +188,8 @@ export const accountOperations = {
       tokenRequired: z.boolean(),
       /** Whether an unknown address becomes an account at its first login. */
       jit: z.boolean(),
+      /** Largest message that can be sent or stored. */
+      messageMaxBytes: bytes,
       domains: z.array(z.string()),
       database: z.string(),
     }),
@@ -204,6 +206,7 @@ export const accountOperations = {
         registrationOpen: state.settings.registrationOpen,
         tokenRequired: state.settings.tokenRequired,
         jit: state.settings.jitEnabled,
+        messageMaxBytes: config().limits.message_size,
         domains: [...config().domains],
         database: db.$client.filename,
       };

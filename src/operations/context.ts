@@ -11,10 +11,14 @@ import type { Selection } from "../delivery/queue/entry-index.ts";
 import type { ServerReport } from "../federation/server-test.ts";
 import type { IrohStatus } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
+import type { Figures } from "../metrics/figures.ts";
+import type { History } from "../metrics/history.ts";
 import type { PusherFacts } from "../push/pusher.ts";
 import type { HotState } from "../state/hot-state.ts";
+import type { Census } from "../storage/expiry.ts";
 import type { MailStore } from "../storage/store.ts";
 import type { CertificateStatus, RenewOptions, RenewResult } from "../tls/status.ts";
+import type { Tasks } from "../tasks/scheduler.ts";
 import type { TurnFacts } from "../turn/server.ts";
 
 export interface OperationContext {
@@ -30,6 +34,11 @@ export interface OperationContext {
   readonly accounts: AccountOperations;
   /** What a phone scans to use an account. On a stopped relay with what the configuration says of ports and certificate. */
   readonly accountLink: (account: { address: Address; password: string }) => string;
+  /** Maintenance; by hand on a stopped relay too. */
+  readonly tasks: Pick<Tasks, "list" | "find" | "run" | "runAll">;
+  /** What the last walk over all mail counted; undefined before one. */
+  readonly census: () => { counted: Census; atMs: number } | undefined;
+  readonly history: Pick<History, "read">;
   /** Undefined while the relay is stopped. */
   readonly live: LiveRelay | undefined;
 }
@@ -37,6 +46,7 @@ export interface OperationContext {
 /** What only a running relay can tell or do. */
 export interface LiveRelay {
   readonly startedAtMs: number;
+  readonly figures: Figures;
   /** `host:port` as bound, by service. */
   addresses(): Record<string, string[]>;
   /** Reads configuration file, settings and certificates again. @returns what could not be taken, for the operator */

@@ -133,7 +133,7 @@ describe("messages", () => {
     house.account("ada");
     house.state.accounts.setQuota(ada, 3000);
     expect(await faultOf(call("messages.add", added))).toBe(
-      "refused: the message is refused: 552 5.2.2 Quota exceeded",
+      "refused: the message is refused: 552 5.2.2 Quota exceeded (mailbox for user is full)",
     );
   });
 

@@ -4,6 +4,7 @@ import { duration } from "../config/schema-fields.ts";
 import type { Address } from "../core/address.ts";
 import { specialUseOf } from "../imap/engine/special-use.ts";
 import { Flag, type MailAccount, type Mailbox, type MessageInfo, StorageError } from "../storage/store.ts";
+import { usagesOf } from "./accounts.ts";
 import type { OperationContext } from "./context.ts";
 import { bytes, count, localAddress, userAddress, userName } from "./fields.ts";
 import { operation, OperationError, type RunningCall } from "./operation.ts";
@@ -41,6 +42,29 @@ export const mailboxOperations = {
         await withMailbox(account, name, (open) => void mailboxes.push(figures(open)));
       }
       return { user: account.user, total: mailboxes.length, usedBytes: account.usedBytes, mailboxes };
+    },
+  }),
+
+  "mailboxes.accounts": operation({
+    summary: "Addresses that have mailboxes, and what they hold",
+    permission: "read",
+    input: z.strictObject({}),
+    output: z.strictObject({
+      total: count,
+      accounts: z.array(
+        z.strictObject({ user: z.string(), usedBytes: bytes, messages: count, hasLogin: z.boolean() }),
+      ),
+    }),
+    async run(context) {
+      const users = (await context.store.users()).sort();
+      const usages = await usagesOf(context, users);
+      const accounts = usages.map(({ user, usage }) => ({
+        user,
+        usedBytes: usage.bytes,
+        messages: usage.messages,
+        hasLogin: context.state.accounts.has(user),
+      }));
+      return { total: accounts.length, accounts };
     },
   }),
 
@@ -130,6 +154,8 @@ export const mailboxOperations = {
         user: userName.optional(),
         /** For `older` and `unreadOlder`: by when it came. */
         olderThan: duration.optional(),
+        /** Count only. */
+        dryRun: z.boolean().default(false),
       })
       .refine(({ what, user }) => what !== "user" || user !== undefined, "name the user")
       .refine(
@@ -137,7 +163,7 @@ export const mailboxOperations = {
         "say older than what, such as 30d",
       ),
     output: freed,
-    async run(context, { what, user, olderThan = 0 }, call) {
+    async run(context, { what, user, olderThan = 0, dryRun }, call) {
       const beforeMs = context.clock.nowMs() - olderThan;
       const doomed: Record<typeof what, (message: MessageInfo) => boolean> = {
         user: () => true,
@@ -147,7 +173,7 @@ export const mailboxOperations = {
         unreadOlder: (message) => (message.flags & Flag.seen) === 0 && message.internalDateMs < beforeMs,
       };
       const users = user === undefined ? await context.store.users() : [withMailOrThrow(context, user)];
-      return await purge(context, users, doomed[what], call);
+      return await purge(context, users, { isDoomed: doomed[what], dryRun }, call);
     },
   }),
 };
@@ -155,7 +181,7 @@ export const mailboxOperations = {
 async function purge(
   { store }: OperationContext,
   users: readonly Address[],
-  isDoomed: (message: MessageInfo) => boolean,
+  { isDoomed, dryRun }: { isDoomed: (message: MessageInfo) => boolean; dryRun: boolean },
   call: RunningCall,
 ): Promise<Freed> {
   const total: Freed = { messages: 0, bytes: 0 };
@@ -166,7 +192,8 @@ async function purge(
     const account = await store.account(user);
     for (const name of account.mailboxes()) {
       await withMailbox(account, name, async (open) => {
-        const gone = await removeFrom(open, open.messages.filter(isDoomed));
+        const found = open.messages.filter(isDoomed);
+        const gone = dryRun ? sumOf(found) : await removeFrom(open, found);
         total.messages += gone.messages;
         total.bytes += gone.bytes;
       });
@@ -175,6 +202,10 @@ async function purge(
       call.onProgress({ done: index + 1, total: users.length, what: "accounts" });
   }
   return total;
+}
+
+function sumOf(messages: readonly MessageInfo[]): Freed {
+  return { messages: messages.length, bytes: messages.reduce((sum, { size }) => sum + size, 0) };
 }
 
 /** Deletes messages whatever their flags were. */

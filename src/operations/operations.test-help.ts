@@ -4,10 +4,13 @@ import { HashSlots } from "../auth/hash-slots.ts";
 import { Revocations } from "../auth/revocations.ts";
 import type { Config } from "../config/config.ts";
 import type { Clock } from "../core/clock.ts";
+import { HistoryRows } from "../db/history.ts";
 import type { Db } from "../db/open.ts";
 import type { Log } from "../log/events.ts";
+import { History } from "../metrics/history.ts";
 import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
+import { Tasks } from "../tasks/scheduler.ts";
 import type { LiveRelay } from "./context.ts";
 import { type Caller, Operations } from "./operations.ts";
 
@@ -20,6 +23,7 @@ export interface OperatorParts {
   live?: Partial<LiveRelay>;
   revocations?: Revocations;
   log?: Log;
+  tasks?: Tasks;
 }
 
 const silent: Log = { emit: () => undefined, counts: () => new Map() };
@@ -29,7 +33,21 @@ export function operatorOn(parts: OperatorParts): Caller {
   const config = () => parts.config;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
   const accountLink = ({ address }: { address: string }) => `dclogin:${address}`;
-  const context = { config, fileConfig: config, clock, log, db, state, store, accounts, accountLink };
+  const tasks = parts.tasks ?? new Tasks({ jobs: [], clock, log });
+  const history = new History(new HistoryRows(db), clock);
+  const care = { tasks, history, census: () => undefined };
+  const context = {
+    config,
+    fileConfig: config,
+    clock,
+    log,
+    db,
+    state,
+    store,
+    accounts,
+    accountLink,
+    ...care,
+  };
   // A test brings what the operations that it calls ask for.
   return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
 }

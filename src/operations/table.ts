@@ -2,6 +2,7 @@
 import { accountTransferOperations } from "./account-transfer.ts";
 import { accountOperations } from "./accounts.ts";
 import { blocklistOperations } from "./blocklist.ts";
+import { metricsOperations } from "./metrics.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { messageOperations } from "./messages.ts";
 import { noticeOperations } from "./notices.ts";
@@ -14,15 +15,18 @@ import { queueOperations } from "./queue.ts";
 import { quotaOperations } from "./quota.ts";
 import { registrationOperations } from "./registration.ts";
 import { relayOperations } from "./relay.ts";
+import { taskOperations } from "./tasks.ts";
 import { serverOperations } from "./servers.ts";
 import { serviceOperations } from "./services.ts";
 import { settingOperations } from "./settings.ts";
 import { sizeOperations } from "./sizes.ts";
+import { siteOperations } from "./site.ts";
 
 export const operationTable = {
   ...accountOperations,
   ...accountTransferOperations,
   ...blocklistOperations,
+  ...metricsOperations,
   ...mailboxOperations,
   ...messageOperations,
   ...noticeOperations,
@@ -35,10 +39,12 @@ export const operationTable = {
   ...quotaOperations,
   ...registrationOperations,
   ...relayOperations,
+  ...taskOperations,
   ...serverOperations,
   ...serviceOperations,
   ...settingOperations,
   ...sizeOperations,
+  ...siteOperations,
 } as const;
 
 export type OperationTable = typeof operationTable;

@@ -11,6 +11,7 @@ import { ConnectionLimits, networkOf } from "../net/connection-limits.ts";
 import type { Introductions } from "../net/introductions.ts";
 import { ListenerGroup } from "../net/listener-group.ts";
 import { lacksIpv6, listen, type Listener } from "../net/listener.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { masterKey, type MethodName, methods } from "./engine/methods.ts";
 import { ReplayFilter } from "./engine/replay.ts";
@@ -38,6 +39,8 @@ export interface ShadowsocksParts {
   introductions: Introductions;
   /** Where an allowed port listens. @returns undefined for every other port */
   hostOf: (port: number) => string | undefined;
+  /** Where bytes are counted. */
+  traffic?: Traffic;
   log: Log;
   clock: Clock;
 }
@@ -114,7 +117,7 @@ export class ShadowsocksServer implements Service {
   }
 
   async #bind(address: ListenAddress, tunnels: TunnelParts): Promise<Listener | undefined> {
-    const { log, clock } = this.#parts;
+    const { log, clock, traffic } = this.#parts;
     const accept = (connection: Connection) => new Tunnel(connection, tunnels);
     const limits = this.#limits;
     const section = "[shadowsocks]";
@@ -128,6 +131,7 @@ export class ShadowsocksServer implements Service {
         clock,
         section,
         proto: "shadowsocks",
+        ...(traffic === undefined ? {} : { traffic }),
       });
     } catch (error) {
       if (!lacksIpv6(error, address)) throw error;

@@ -13,6 +13,7 @@ import type { Outcome, PeerReply } from "../delivery/courier.ts";
 import type { Transfer, SmtpPeer, SmtpResult, SmtpTransport } from "../delivery/transport.ts";
 import { IdlePool } from "../net/idle-pool.ts";
 import { dial, type OutgoingSocket } from "../net/outgoing.ts";
+import type { Traffic } from "../net/traffic.ts";
 import { DotStuffer } from "./client-engine/dot-stuffer.ts";
 import { type ClientEffect, SmtpClientEngine, type TransactionReport } from "./client-engine/engine.ts";
 import { BODY_STALL_MAX_MS } from "./client-engine/limits.ts";
@@ -30,6 +31,8 @@ export interface SmtpClientParts {
   /** What EHLO says; live. */
   helloName: () => string;
   clock: Clock;
+  /** Where bytes are counted. */
+  traffic?: Traffic;
   /** Certificates to trust beside the usual ones; PEM. */
   ca?: string | undefined;
 }
@@ -80,9 +83,9 @@ export class SmtpClient implements SmtpTransport {
   }
 
   async #open(peer: SmtpPeer, stop: AbortSignal): Promise<Session | SmtpResult> {
-    const { clock, helloName, ca } = this.#parts;
+    const { clock, helloName, ca, traffic } = this.#parts;
     const { addresses, port } = peer;
-    const dialled = await dial({ addresses, port, timeoutMs: CONNECT_MAX_MS, stop, clock });
+    const dialled = await dial({ addresses, port, timeoutMs: CONNECT_MAX_MS, stop, clock, traffic });
     if (!dialled.ok) return { kind: "unreachable", why: dialled.why };
     const session = new Session(dialled.socket, peer, helloName(), ca);
     const letGo = dialled.socket.obey(stop);

@@ -7,7 +7,7 @@ import type { Authenticator, LoginResult } from "../auth/authenticator.ts";
 import type { Address } from "../core/address.ts";
 import { EMPTY, fromLatin1 } from "../core/bytes.ts";
 import type { CancelTimer, Clock } from "../core/clock.ts";
-import type { Refusal } from "../core/verdict.ts";
+import type { Refusal, Verdict } from "../core/verdict.ts";
 import type { Intake, MailDoor, SubmitterFacts } from "../delivery/intake.ts";
 import type { Log } from "../log/events.ts";
 import type { Accept, Connection, ConnectionHandler } from "../net/connection.ts";
@@ -140,10 +140,11 @@ class SmtpHost implements ConnectionHandler {
         break;
       case "askSender":
         if (this.#options.mode === "smtp") this.#cancelPrelude?.();
-        return this.#engine.answer(effect.id, door.judgeSender(this.#who(), effect.sender));
+        return this.#answer(effect.id, "MAIL", door.judgeSender(this.#who(), effect.sender));
       case "askRecipient":
-        return this.#engine.answer(
+        return this.#answer(
           effect.id,
+          "RCPT",
           door.judgeRecipient(this.#who(), effect.sender, effect.recipient),
         );
       case "askLogin":
@@ -203,6 +204,12 @@ class SmtpHost implements ConnectionHandler {
     this.#loginFailures++;
     const delayMs = Math.min(this.#loginFailures * LOGIN_DELAY_STEP_MS, LOGIN_DELAY_MAX_MS);
     this.#cancelLoginDelay = clock.after(delayMs, () => this.#resume(this.#engine.answerLogin(id, result)));
+  }
+
+  #answer(id: number, command: "MAIL" | "RCPT", verdict: Verdict) {
+    const { log, mode } = this.#options;
+    if (verdict.do === "refuse") log.emit({ kind: "commandRefused", mode, command, why: verdict.why });
+    return this.#engine.answer(id, verdict);
   }
 
   #finish(id: number): void {

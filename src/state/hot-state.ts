@@ -10,6 +10,7 @@ import type { Service } from "../core/service.ts";
 import { AccountRows } from "../db/accounts.ts";
 import { AuditRows } from "../db/audit.ts";
 import { BlockRows } from "../db/blocklist.ts";
+import { ContactRows } from "../db/contacts.ts";
 import { DomainQuotaRows } from "../db/domain-quotas.ts";
 import { OverrideRows } from "../db/endpoint-overrides.ts";
 import { ExchangerRows } from "../db/exchangers.ts";
@@ -24,6 +25,7 @@ import type { Log } from "../log/events.ts";
 import { AccountBook } from "./account-book.ts";
 import { AuditList } from "./audit-list.ts";
 import { Blocklist } from "./blocklist.ts";
+import { ContactBook } from "./contact-book.ts";
 import { EndpointOverrides } from "./endpoint-overrides.ts";
 import { ExchangerBook } from "./exchanger-book.ts";
 import { FederationBook } from "./federation-book.ts";
@@ -57,6 +59,7 @@ export class HotState implements Service {
   readonly exchangers: ExchangerBook;
   readonly peers: PeerTracker;
   readonly audit: AuditList;
+  readonly contacts: ContactBook;
   readonly #db: Db;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -85,6 +88,7 @@ export class HotState implements Service {
     this.exchangers = new ExchangerBook(new ExchangerRows(db), clock);
     this.peers = new PeerTracker(new PeerStatRows(db), clock);
     this.audit = new AuditList(new AuditRows(db), clock);
+    this.contacts = new ContactBook(new ContactRows(db), clock);
   }
 
   /** Fills everything from the database. @throws {DatabaseError} with a message for the operator */

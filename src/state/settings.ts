@@ -19,6 +19,7 @@ export const settingKeys = {
   tokenRequired: "__REGISTRATION_TOKEN_REQUIRED__",
   federationEnabled: "__FEDERATION_ENABLED__",
   federationPolicy: "__FEDERATION_POLICY__",
+  wwwDir: "__WWW_DIR__",
 } as const;
 
 export class Settings {

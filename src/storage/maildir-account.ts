@@ -4,15 +4,24 @@
  */
 import * as fs from "node:fs";
 import type { Address } from "../core/address.ts";
+import { checkIndexed, emptyCheck } from "./check.ts";
 import type { MaildirContext } from "./context.ts";
+import type { Dated } from "./expiry.ts";
 import { asStorageError } from "./faults.ts";
 import { isMissing } from "./files.ts";
+import type { CheckResult } from "./keeper.ts";
 import { Keywords, readKeywords } from "./keywords.ts";
 import { MaildirMailbox } from "./maildir-mailbox.ts";
 import { readMark, type StoredMark, UidMarks } from "./marks.ts";
 import { accountDirectoryName, folderDirectoryName, folderNameOf, normalMailboxName } from "./names.ts";
 import { type Mailbox, type MailAccount, StorageError } from "./store.ts";
 import { readSubscriptions, writeSubscriptions } from "./subscriptions.ts";
+
+/** A message with the mailbox it lies in. */
+export interface DatedMessage extends Dated {
+  readonly mailbox: MaildirMailbox;
+  readonly uid: number;
+}
 
 const INBOX = "INBOX";
 /** Mailboxes of one account; also bounds what a client can make us hold. */
@@ -166,24 +175,52 @@ export class MaildirAccount implements MailAccount {
   }
 
   async expireOldest(bytes: number, olderThanMs: number): Promise<number> {
-    const old = [...this.#mailboxes.values()]
-      .flatMap((mailbox) => mailbox.messages.map((message) => ({ mailbox, message })))
-      .filter(({ message }) => message.internalDateMs < olderThanMs)
-      .sort((a, b) => a.message.internalDateMs - b.message.internalDateMs);
-    const doomed = new Map<MaildirMailbox, number[]>();
+    const old = this.datedMessages()
+      .filter((message) => message.internalDateMs < olderThanMs)
+      .sort((a, b) => a.internalDateMs - b.internalDateMs);
     let chosenBytes = 0;
-    for (const { mailbox, message } of old) {
-      if (chosenBytes >= bytes) break;
-      chosenBytes += message.size;
-      const uids = doomed.get(mailbox) ?? [];
-      uids.push(message.uid);
-      doomed.set(mailbox, uids);
-    }
+    const doomed = old.slice(
+      0,
+      old.findIndex((message) => (chosenBytes += message.size) >= bytes) + 1 || old.length,
+    );
     return await this.#context.running.during(async () => {
-      let freed = 0;
-      for (const [mailbox, uids] of doomed) freed += await mailbox.expire(uids.sort((a, b) => a - b));
-      return freed;
+      const removed = await this.removeDated(bytes > 0 ? doomed : []);
+      return removed.reduce((sum, { size }) => sum + size, 0);
     });
+  }
+
+  // For the keeper.
+
+  /** Every visible message. */
+  datedMessages(): DatedMessage[] {
+    return [...this.#mailboxes.values()].flatMap((mailbox) =>
+      mailbox.messages.map(({ uid, size, internalDateMs, flags }) => ({
+        mailbox,
+        uid,
+        size,
+        internalDateMs,
+        flags,
+      })),
+    );
+  }
+
+  /** Deletes messages whatever their flags. @returns those that were still there */
+  async removeDated(messages: readonly DatedMessage[]): Promise<DatedMessage[]> {
+    const removed: DatedMessage[] = [];
+    for (const [mailbox, doomed] of Map.groupBy(messages, (message) => message.mailbox)) {
+      if (mailbox.isGone) continue;
+      const there = doomed.filter(({ uid }) => mailbox.find(uid) !== undefined);
+      await mailbox.expire(there.map(({ uid }) => uid).sort((a, b) => a - b));
+      removed.push(...there);
+    }
+    return removed;
+  }
+
+  /** Compares the index with the files. @param repair drops what has no file; new files wait for the next load */
+  async check(repair: boolean): Promise<CheckResult> {
+    const result = emptyCheck();
+    for (const mailbox of this.#mailboxes.values()) await checkIndexed(mailbox, repair, result);
+    return result;
   }
 
   // For the store.

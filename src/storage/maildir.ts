@@ -22,6 +22,7 @@ import { HeaderCache } from "./header-cache.ts";
 import { type Attempt, landMessage, withinTime } from "./landing.ts";
 import { sweepTorn } from "./load.ts";
 import { MaildirAccount } from "./maildir-account.ts";
+import { MaildirKeeper } from "./maildir-keeper.ts";
 import type { MaildirMailbox } from "./maildir-mailbox.ts";
 import { readMark } from "./marks.ts";
 import { accountDirectoryName, MessageNames, normalMailboxName } from "./names.ts";
@@ -84,6 +85,7 @@ const COUNT_EVERY_LOADS = 256;
 
 export class MaildirStore implements MailStore {
   readonly outbox: FileOutbox;
+  readonly keeper: MaildirKeeper;
   readonly #options: MaildirOptions & typeof DEFAULTS;
   readonly #context: MaildirContext;
   /** Accounts that stay in memory, least recently used first. */
@@ -148,6 +150,8 @@ export class MaildirStore implements MailStore {
       isLoading: (user) => this.#loading.has(user),
     });
     this.outbox = new FileOutbox(this.#context, options.outboxDir ?? join(dirname(options.root), "queue"));
+    const peek = (user: Address) => this.#alive.get(user)?.deref() ?? this.#loading.get(user);
+    this.keeper = new MaildirKeeper({ context: this.#context, root: options.root, peek });
   }
 
   /** Makes the directories and sweeps what a crash left. @throws {StorageError} with a text for the operator */
@@ -323,6 +327,7 @@ export class MaildirStore implements MailStore {
     const account = new MaildirAccount(this.#context, this.#options.root, user);
     await this.#loadSlots.take();
     try {
+      await this.keeper.makeWay(user);
       await account.load();
     } catch (error) {
       throw asStorageError(error, "load account", this.#options.log);

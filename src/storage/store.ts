@@ -11,6 +11,7 @@
  * - Every change publishes to the change hub, without a payload, after it is visible.
  */
 import type { Address } from "../core/address.ts";
+import type { MailKeeper } from "./keeper.ts";
 
 /** Flags are a bit set: five system flags, then keywords by their place in `Mailbox.keywords`. */
 export const Flag = { seen: 1, answered: 2, flagged: 4, deleted: 8, draft: 16 } as const;
@@ -100,6 +101,8 @@ export interface Usage {
 
 export interface MailStore {
   readonly outbox: Outbox;
+  /** For maintenance. */
+  readonly keeper: MailKeeper;
   spool(options: SpoolOptions): Spool;
   /**
    * Writes the body once and links it into every target, and into the outbox: all or nothing.

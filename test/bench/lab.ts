@@ -46,6 +46,8 @@ export async function withRelay<R>(name: string, use: (relay: Relay) => Promise<
     config: {
       log: { level: "off" },
       accounts: { default_quota: 0 },
+      site: { new_per_minute: 0 },
+      federation: { inbound_per_minute: 0 },
       limits: {
         send_per_minute: 0,
         connections: 20_000,
@@ -65,14 +67,14 @@ export async function withRelay<R>(name: string, use: (relay: Relay) => Promise<
 
 /** Logs in over TLS with a new connection; the account is made when it is new. */
 export async function imapLogin(relay: Relay, user: string): Promise<ImapClient> {
-  const imap = await ImapClient.open({ port: relay.ports.imaps, tls: true });
+  const imap = await ImapClient.open({ host: relay.host, port: relay.ports.imaps, tls: true });
   const { status, text } = await imap.login(user, PASSWORD);
   if (status !== "OK") throw new Error(`login answered ${status} ${text}`);
   return imap;
 }
 
 export async function smtpLogin(relay: Relay, user: string): Promise<SmtpClient> {
-  const smtp = await SmtpClient.open({ port: relay.ports.submissions, tls: true });
+  const smtp = await SmtpClient.open({ host: relay.host, port: relay.ports.submissions, tls: true });
   const { code, lines } = await smtp.auth(user, PASSWORD);
   if (code !== 235) throw new Error(`login answered ${code} ${lines.join(" ")}`);
   return smtp;

@@ -50,7 +50,7 @@ export const version: Scenario = {
  * Copies the model account's rows, whatever the tables are called: hashing ten thousand passwords would take
  * minutes. @returns accounts there are then
  */
-function multiply(relay: Relay, model: string): number {
+export function multiply(relay: Relay, model: string): number {
   const [file] = [...new Glob("**/*.{db,sqlite,sqlite3}").scanSync({ cwd: relay.stateDir, absolute: true })];
   if (file === undefined) throw new Error("no database in the state directory");
   const db = new Database(file);

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { T } from "@deltachat/jsonrpc-client";
 import { Core, type Profile } from "../support/delta-chat.ts";
 import { DnsServer } from "../support/dns-server.ts";
+import { freePort } from "../support/free-port.ts";
 import { sha256, writeRandomFile } from "../support/random-file.ts";
 import { Relay, type RelayOptions } from "../support/relay.ts";
 
@@ -25,23 +26,8 @@ interface Ports {
 }
 
 function freePorts(): Ports {
-  const [https = 0, http = 0, smtp = 0] = Array.from({ length: 3 }, freePort);
+  const [https = 0, http = 0, smtp = 0] = Array.from({ length: 3 }, () => freePort([HERE, THERE]));
   return { https, http, smtp };
-}
-
-/** Free on both addresses. */
-function freePort(): number {
-  for (;;) {
-    const first = Bun.listen({ hostname: HERE, port: 0, socket: { data() {} } });
-    try {
-      Bun.listen({ hostname: THERE, port: first.port, socket: { data() {} } }).stop(true);
-      return first.port;
-    } catch {
-      // Taken on the other address: another one.
-    } finally {
-      first.stop(true);
-    }
-  }
 }
 
 /** A port where nobody listens is as good as a firewall, and answers at once. */

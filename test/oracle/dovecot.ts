@@ -12,10 +12,10 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
+import { freePort, isListening } from "../support/free-port.ts";
 
 const PROGRAM = "dovecot";
 const IMAP_PROGRAM = "/usr/lib/dovecot/imap";
@@ -39,33 +39,53 @@ function searchPath(): string {
   return `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
 }
 
+/** Ports of 127.0.0.1. */
+interface Ports {
+  imap: number;
+  /** Mail comes in here (RFC 2033); absent: nowhere. */
+  lmtp: number | undefined;
+}
+
 export class Dovecot {
   readonly dir: string;
+  /** IMAP, on 127.0.0.1. */
   readonly port: number;
+  /** 0 without LMTP. */
+  readonly lmtpPort: number;
   readonly #process: Subprocess;
 
-  private constructor(dir: string, port: number, child: Subprocess) {
+  private constructor(dir: string, ports: Ports, child: Subprocess) {
     this.dir = dir;
-    this.port = port;
+    this.port = ports.imap;
+    this.lmtpPort = ports.lmtp ?? 0;
     this.#process = child;
   }
 
-  /** @param users who can log in, all with `password`. @throws {Error} with the daemon's log */
-  static async start(users: readonly string[], password: string): Promise<Dovecot> {
+  /**
+   * @param users who can log in, all with `password`
+   * @param options.lmtp takes mail for them by LMTP (package dovecot-lmtpd)
+   * @throws {Error} with the daemon's log
+   */
+  static async start(
+    users: readonly string[],
+    password: string,
+    options: { lmtp?: boolean } = {},
+  ): Promise<Dovecot> {
     const dir = mkdtempSync(join(tmpdir(), "oracle-"));
     // Its unprivileged processes must get through.
     chmodSync(dir, 0o755);
     for (const name of ["run", "state", "mail"]) mkdirSync(join(dir, name));
-    const port = await freePort();
+    if (process.getuid?.() === 0) chownSync(join(dir, "mail"), NOBODY, NOBODY);
+    const ports = { imap: freePort(), lmtp: options.lmtp === true ? freePort() : undefined };
     writeFileSync(join(dir, "users"), users.map((user) => `${user}:{PLAIN}${password}\n`).join(""));
-    writeFileSync(join(dir, "dovecot.conf"), configuration(dir, port));
+    writeFileSync(join(dir, "dovecot.conf"), configuration(dir, ports));
     const child = Bun.spawn([PROGRAM, "-F", "-c", join(dir, "dovecot.conf")], {
       stdin: "ignore",
       stdout: "ignore",
       stderr: "ignore",
       env: { PATH: searchPath(), TZ: "UTC" },
     });
-    const dovecot = new Dovecot(dir, port, child);
+    const dovecot = new Dovecot(dir, ports, child);
     try {
       await dovecot.#ready();
     } catch (error) {
@@ -74,6 +94,10 @@ export class Dovecot {
       throw new Error(`Dovecot did not start:\n${log}`, { cause: error });
     }
     return dovecot;
+  }
+
+  get pid(): number {
+    return this.#process.pid;
   }
 
   /** Where the mail of a user goes. */
@@ -94,10 +118,15 @@ export class Dovecot {
     return (await file.exists()) ? file.text() : "";
   }
 
-  /** Ends the daemon with its children and removes all of it. @param keepLogIn a directory for its log */
-  async stop(keepLogIn?: string): Promise<void> {
+  /**
+   * Ends the daemon with its children and removes all of it.
+   * @param keepLogIn a directory for its log
+   * @param last runs when nobody writes any more, before the files go
+   */
+  async stop(keepLogIn?: string, last: () => void = () => {}): Promise<void> {
     this.#process.kill("SIGTERM");
     await this.#process.exited;
+    last();
     if (keepLogIn !== undefined && existsSync(join(this.dir, "log"))) {
       mkdirSync(keepLogIn, { recursive: true });
       cpSync(join(this.dir, "log"), join(keepLogIn, "dovecot.log"));
@@ -107,37 +136,11 @@ export class Dovecot {
 
   /** The only sign of life is the port. */
   async #ready(): Promise<void> {
-    for (let tried = 1; !(await listens(this.port)); tried++) {
+    for (let tried = 1; !(await isListening(this.port)); tried++) {
       if (tried === READY_TRIES || this.#process.exitCode !== null) throw new Error("nobody listens");
       await Bun.sleep(READY_PAUSE_MS);
     }
   }
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    const answer = (is: boolean) => {
-      socket.destroy();
-      resolve(is);
-    };
-    socket.once("connect", () => answer(true));
-    socket.once("error", () => answer(false));
-  });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  const port = await new Promise<number>((resolve) => {
-    server.listen(0, "127.0.0.1", () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : 0);
-    });
-  });
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }
 
 /** Dovecot wants users and groups by name, which the environment need not tell. */
@@ -145,7 +148,7 @@ function idOf(flag: string): string {
   return Bun.spawnSync(["id", flag]).stdout.toString().trim();
 }
 
-function configuration(dir: string, port: number): string {
+function configuration(dir: string, { imap, lmtp }: Ports): string {
   const isRoot = process.getuid?.() === 0;
   const users = isRoot
     ? "first_valid_uid = 1"
@@ -154,7 +157,7 @@ function configuration(dir: string, port: number): string {
   const jails = isRoot ? [] : ["imap-login", "anvil", "stats"];
   const [uid, gid] = isRoot ? [NOBODY, NOBODY] : [idOf("-u"), idOf("-g")];
   return `
-protocols = imap
+protocols = imap${lmtp === undefined ? "" : " lmtp"}
 base_dir = ${dir}/run
 state_dir = ${dir}/state
 log_path = ${dir}/log
@@ -191,16 +194,30 @@ userdb {
 service imap-login {
   process_min_avail = 2
   inet_listener imap {
-    port = ${port}
+    port = ${imap}
   }
   inet_listener imaps {
     port = 0
   }
 }
+${lmtp === undefined ? "" : lmtpService(lmtp)}
 plugin {
   quota = count:User quota
   quota_rule = *:storage=1G
   quota_vsizes = yes
+}
+`;
+}
+
+/** Processes wait for the next message: a new one for each would be what measurements show. */
+function lmtpService(port: number): string {
+  return `
+service lmtp {
+  process_min_avail = 4
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${port}
+  }
 }
 `;
 }

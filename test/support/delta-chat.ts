@@ -108,6 +108,11 @@ export class Core {
     }
   }
 
+  /** All that was recorded, the core's own notes included. */
+  get journal(): string {
+    return this.#log;
+  }
+
   record(line: string): void {
     this.#log += `${new Date().toISOString()} ${line}\n`;
   }

@@ -62,6 +62,8 @@ export class Relay {
   startMs = 0;
   readonly #options: RelayOptions;
   readonly #names = new Set<string>();
+  /** Ports as the configuration of this run names them: another port there would move the listener at a reload. */
+  #wanted: Record<ListenerName | "turn" | "shadowsocks", number>;
   #process: ReadableSubprocess | undefined;
   #output = "";
   #readers: Promise<void>[] = [];
@@ -74,6 +76,7 @@ export class Relay {
     this.ports = Object.fromEntries(
       listenerNames.map((name) => [name, options.ports?.[name] ?? 0]),
     ) as Record<ListenerName, number>;
+    this.#wanted = { ...this.ports, turn: 0, shadowsocks: 0 };
   }
 
   static async start(options: RelayOptions): Promise<Relay> {
@@ -112,16 +115,22 @@ export class Relay {
     await this.until((output) => output.includes(text, from));
   }
 
-  /** Changes the configuration, by table name, and lets the running relay read it. */
-  async reload(config: Record<string, TomlTable>): Promise<void> {
+  /** Changes the configuration, by table name; the next start reads it. */
+  configure(config: Record<string, TomlTable>): void {
     this.#options.config = { ...this.#options.config, ...config };
     writeFileSync(join(this.dir, "madmail.toml"), this.#toml());
+  }
+
+  /** Changes the configuration, by table name, and lets the running relay read it. */
+  async reload(config: Record<string, TomlTable>): Promise<void> {
+    this.configure(config);
     await this.signalUntil("SIGHUP", RELOADED);
   }
 
   /** Starts on the ports of the last start (free ones the first time). @throws {Error} with all output */
   async restart(): Promise<void> {
     const file = join(this.dir, "madmail.toml");
+    this.#wanted = { ...this.ports, turn: this.turnPort, shadowsocks: this.shadowsocksPort };
     writeFileSync(file, this.#toml());
     const startedAt = performance.now();
     const command = this.#options.command ?? [binaryPath()];
@@ -247,14 +256,14 @@ export class Relay {
   }
 
   #toml(): string {
-    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`${this.host}:${this.ports[n]}`]]));
+    const listen = Object.fromEntries(listenerNames.map((n) => [n, [`${this.host}:${this.#wanted[n]}`]]));
     const tables: Record<string, TomlTable> = {
       listen,
       tls: { mode: "self-signed" },
       storage: { fsync: "always" },
       // Ports of the listener come from the upper range; what is relayed stays below it.
-      turn: { listen: [`127.0.0.1:${this.turnPort}`], relay_port_min: 20_000, relay_port_max: 29_999 },
-      shadowsocks: { listen: [`127.0.0.1:${this.shadowsocksPort}`] },
+      turn: { listen: [`127.0.0.1:${this.#wanted.turn}`], relay_port_min: 20_000, relay_port_max: 29_999 },
+      shadowsocks: { listen: [`127.0.0.1:${this.#wanted.shadowsocks}`] },
       limits: { send_per_minute: 0, connections_per_address: 20_000, connections: 20_000 },
       log: { level: "debug" },
     };
@@ -271,6 +280,11 @@ function binaryPath(): string {
   const path = resolve(root, process.env["MADMAIL_BIN"] ?? "dist/madmail");
   if (!existsSync(path)) throw new Error(`${path} is missing: build it first (bun run build)`);
   return path;
+}
+
+/** Starts `madmail` with arguments; whoever starts it ends it. */
+export function startMadmail(args: readonly string[]) {
+  return Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
 }
 
 /** Runs `madmail` with arguments to its end. */

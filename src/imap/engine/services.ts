@@ -43,7 +43,7 @@ export interface DeflateCodec {
 }
 
 export interface ImapServices {
-  readonly store: Omit<MailStore, "outbox">;
+  readonly store: Omit<MailStore, "outbox" | "keeper">;
   readonly auth: Authenticator;
   readonly hub: ChangeHub;
   readonly clock: Clock;
