@@ -9,7 +9,10 @@ import type { Metrics } from "./metrics.ts";
 import type { TurnService } from "./turn.ts";
 
 export interface LiveParts
-  extends Pick<LiveRelay, "startedAtMs" | "reload" | "applySettings" | "loginLink" | "certificates"> {
+  extends Pick<
+    LiveRelay,
+    "startedAtMs" | "checkDns" | "reload" | "applySettings" | "loginLink" | "certificates"
+  > {
   ground: Ground;
   mail: Mail;
   /** There before anybody can ask. */

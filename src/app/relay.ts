@@ -9,7 +9,7 @@ import { type Address, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier } from "../delivery/courier.ts";
 import type { SiteFacts } from "../http/facts.ts";
-import { dcloginLink } from "../http/links.ts";
+import { dcloginLink, inviteLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { Tally } from "../metrics/tally.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
@@ -30,6 +30,7 @@ import { Metrics } from "./metrics.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 import { TurnService } from "./turn.ts";
+import { dnsReport } from "./zone.ts";
 
 export interface RelayParts {
   config: Config;
@@ -161,6 +162,12 @@ export class Relay {
     return dcloginLink({ ...account, host, ports, trusted, security });
   }
 
+  /** What gives an account to who has the token. */
+  inviteLink(token: string): string {
+    const { host, ports } = this.facts();
+    return inviteLink(token, host, ports.https);
+  }
+
   /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
   loginLink(): string | undefined {
     return this.#admin?.loginLink(this.facts());
@@ -205,7 +212,8 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
-    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics });
+    const checkDns = () => dnsReport(this.#config, dkim, resolver);
+    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics, checkDns });
     const front = await openFront({
       ground,
       supervisor,
@@ -247,7 +255,7 @@ export class Relay {
 
   /** What operators can do. Nobody can ask before the front is open. */
   #operations(
-    parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics">,
+    parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics" | "checkDns">,
   ): Operations {
     const live = liveRelay({
       ...parts,
@@ -261,6 +269,7 @@ export class Relay {
       ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
+      inviteLink: (token) => this.inviteLink(token),
       live,
     });
   }

@@ -46,6 +46,7 @@ export function operatorOn(parts: OperatorParts): Caller {
     store,
     accounts,
     accountLink,
+    inviteLink: (token: string) => `https://relay.test/inv/${token}`,
     ...care,
   };
   // A test brings what the operations that it calls ask for.

@@ -6,6 +6,7 @@ import { metricsOperations } from "./metrics.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { messageOperations } from "./messages.ts";
 import { noticeOperations } from "./notices.ts";
+import { dnsOperations } from "./dns.ts";
 import { endpointOperations } from "./endpoints.ts";
 import { exchangerOperations } from "./exchangers.ts";
 import { federationOperations } from "./federation.ts";
@@ -30,6 +31,7 @@ export const operationTable = {
   ...mailboxOperations,
   ...messageOperations,
   ...noticeOperations,
+  ...dnsOperations,
   ...endpointOperations,
   ...exchangerOperations,
   ...federationOperations,

@@ -51,6 +51,7 @@ async function measure(what: string): Promise<void> {
     ...ground,
     fileConfig: () => config,
     accountLink: () => "",
+    inviteLink: (token) => token,
     live: undefined,
   });
   const server = new ControlServer(directory, operations, log);

@@ -109,7 +109,7 @@ export const sections: readonly Section[] = [
     pages: [
       {
         path: "/setup",
-        title: ({ nav }) => nav.checklist,
+        title: ({ nav }) => nav.steps,
         load: async () => (await import("./pages/setup.tsx")).Setup,
       },
       {
@@ -159,6 +159,23 @@ export const sections: readonly Section[] = [
     ],
   },
   {
+    title: ({ nav }) => nav.care,
+    icon: "M4 7c0-2 16-2 16 0v10c0 2-16 2-16 0zM4 7c0 2 16 2 16 0M4 12c0 2 16 2 16 0",
+    group: "relay",
+    pages: [
+      {
+        path: "/care",
+        title: ({ nav }) => nav.storage,
+        load: async () => (await import("./pages/storage.tsx")).Storage,
+      },
+      {
+        path: "/care/tasks",
+        title: ({ nav }) => nav.tasks,
+        load: async () => (await import("./pages/tasks.tsx")).Tasks,
+      },
+    ],
+  },
+  {
     title: ({ nav }) => nav.notices,
     icon: "M4 5h16v11H9l-5 4z",
     group: "people",
@@ -167,6 +184,18 @@ export const sections: readonly Section[] = [
         path: "/notices",
         title: ({ nav }) => nav.notices,
         load: async () => (await import("./pages/notices.tsx")).Notices,
+      },
+    ],
+  },
+  {
+    title: ({ nav }) => nav.contacts,
+    icon: "M10 14a4 4 0 0 0 6 0l3-3a4 4 0 0 0-6-6l-1 1M14 10a4 4 0 0 0-6 0l-3 3a4 4 0 0 0 6 6l1-1",
+    group: "people",
+    pages: [
+      {
+        path: "/contacts",
+        title: ({ nav }) => nav.contacts,
+        load: async () => (await import("./pages/contacts.tsx")).Contacts,
       },
     ],
   },

@@ -38,14 +38,17 @@ export function Account() {
         {(info) => (
           <>
             <h2 class="address">
-              <span dir="ltr">{info.user}</span> {info.blocked ? <Badge tone="bad">{t.accounts.blocked}</Badge> : null}
+              <span dir="ltr">{info.user}</span>{" "}
+              {info.blocked ? <Badge tone="bad">{t.accounts.blocked}</Badge> : null}
             </h2>
             {info.exists ? null : <p class="banner warn">{t.account.gone}</p>}
             {info.blocked ? (
               <p class="banner bad">
                 {t.account.blockedBecause(info.blockedReason ?? "")}{" "}
                 <Act
-                  onClick={() => attempt(() => call("blocklist.remove", { user: info.user })).then(load.reload)}
+                  onClick={() =>
+                    attempt(() => call("blocklist.remove", { user: info.user })).then(load.reload)
+                  }
                 >
                   {t.blocklist.unblock}
                 </Act>
@@ -75,7 +78,9 @@ function Figures({ info }: { info: Info }) {
     [t.firstLogin, isUsed ? day(info.firstLoginAtSec) : common.never],
     [
       accounts.lastLogin,
-      isUsed && info.lastLoginAtSec > 0 ? `${day(info.lastLoginAtSec)} (${ago(info.lastLoginAtSec * 1000)})` : common.never,
+      isUsed && info.lastLoginAtSec > 0
+        ? `${day(info.lastLoginAtSec)} (${ago(info.lastLoginAtSec * 1000)})`
+        : common.never,
     ],
   ];
   return (
@@ -84,7 +89,11 @@ function Figures({ info }: { info: Info }) {
         <span>{t.holds(size(info.usedBytes), quota(info.quotaBytes))}</span>
         <span class="quiet">{accounts.quotaSources[info.quotaSource]}</span>
       </p>
-      <Meter label={accounts.used} text={t.holds(size(info.usedBytes), quota(info.quotaBytes))} share={share} />
+      <Meter
+        label={accounts.used}
+        text={t.holds(size(info.usedBytes), quota(info.quotaBytes))}
+        share={share}
+      />
       <dl class="facts">
         {rows.map(([title, text]) => (
           <div key={title}>
@@ -173,7 +182,10 @@ function Asking({ info, asked, reload }: AskingProps) {
           title={accounts.bulkTitles.block(1)}
           action={accounts.block}
           onSubmit={(field) =>
-            call("blocklist.add", { user, ...(field("reason") === "" ? {} : { reason: field("reason") }) }).then(reload)
+            call("blocklist.add", {
+              user,
+              ...(field("reason") === "" ? {} : { reason: field("reason") }),
+            }).then(reload)
           }
           onClose={close}
         >
@@ -191,7 +203,9 @@ function Asking({ info, asked, reload }: AskingProps) {
           word={localpart(user)}
           onConfirm={() =>
             attempt(() =>
-              kind === "ban" ? call("accounts.ban", { user }) : call("accounts.delete", { user, block: false }),
+              kind === "ban"
+                ? call("accounts.ban", { user })
+                : call("accounts.delete", { user, block: false }),
             ).then((isDone) => (kind === "ban" ? reload() : leave(isDone)))
           }
           onClose={close}

@@ -102,9 +102,10 @@ export function Blocklist() {
             action={t.add}
             onSubmit={(field) => {
               const reason = field("reason");
-              return call("blocklist.add", { user: field("user"), ...(reason === "" ? {} : { reason }) }).then(
-                load.reload,
-              );
+              return call("blocklist.add", {
+                user: field("user"),
+                ...(reason === "" ? {} : { reason }),
+              }).then(load.reload);
             }}
             onClose={close}
           >

@@ -55,7 +55,10 @@ export function Invites() {
                   </>
                 ),
               },
-              { title: t.status, cell: ({ status }) => <Badge tone={tones[status]}>{t.statuses[status]}</Badge> },
+              {
+                title: t.status,
+                cell: ({ status }) => <Badge tone={tones[status]}>{t.statuses[status]}</Badge>,
+              },
               {
                 title: t.uses,
                 isNumber: true,
@@ -64,7 +67,8 @@ export function Invites() {
               },
               {
                 title: t.expires,
-                cell: ({ expiresAtSec }) => (expiresAtSec === null ? common.never : moment(expiresAtSec * 1000)),
+                cell: ({ expiresAtSec }) =>
+                  expiresAtSec === null ? common.never : moment(expiresAtSec * 1000),
               },
               {
                 title: common.actions,
@@ -130,7 +134,9 @@ function Opened({ open, onChange, reload }: OpenedProps) {
   const close = () => onChange(undefined);
   if (open === undefined) return null;
   if (open.what === "create") {
-    return <TokenForm onClose={close} reload={reload} onMade={(token) => onChange({ what: "show", token })} />;
+    return (
+      <TokenForm onClose={close} reload={reload} onMade={(token) => onChange({ what: "show", token })} />
+    );
   }
   const { token } = open;
   if (open.what === "edit") return <TokenForm token={token} onClose={close} reload={reload} />;
@@ -190,8 +196,19 @@ function TokenForm({ token, onClose, reload, onMade }: TokenFormProps) {
       onSubmit={save}
       onClose={() => (isMade.value ? undefined : onClose())}
     >
-      {token === undefined ? <Field label={t.token} name="token" hint={t.tokenHint} isCode /> : <code>{token.token}</code>}
-      <Field label={t.maxUses} name="maxUses" type="number" min={1} value={String(token?.maxUses ?? 1)} required />
+      {token === undefined ? (
+        <Field label={t.token} name="token" hint={t.tokenHint} isCode />
+      ) : (
+        <code>{token.token}</code>
+      )}
+      <Field
+        label={t.maxUses}
+        name="maxUses"
+        type="number"
+        min={1}
+        value={String(token?.maxUses ?? 1)}
+        required
+      />
       <Field
         label={t.expiresIn}
         name="expiresIn"

@@ -20,8 +20,7 @@ export function Pending() {
     changes.value++;
     return load.reload();
   };
-  const undo = (setting: Setting) =>
-    attempt(() => undone(setting), t.undone(setting.name)).then(afterwards);
+  const undo = (setting: Setting) => attempt(() => undone(setting), t.undone(setting.name)).then(afterwards);
   return (
     <Answered load={load}>
       {({ settings, pending }) => {
@@ -71,5 +70,9 @@ async function undone(setting: Setting): Promise<unknown> {
   const { name, inForce } = setting;
   const reset = await call("settings.reset", { name, ...believed(setting) });
   if (!reset.pending || inForce === null || inForce === "") return reset;
-  return call("settings.set", { name, value: inForce, ...(reset.value === null ? {} : { expected: reset.value }) });
+  return call("settings.set", {
+    name,
+    value: inForce,
+    ...(reset.value === null ? {} : { expected: reset.value }),
+  });
 }

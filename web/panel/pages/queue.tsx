@@ -109,7 +109,9 @@ export function Queue() {
           title={t.dropTitle}
           action={t.drop}
           {...(dropping.value.word === undefined ? {} : { word: dropping.value.word })}
-          onConfirm={() => attempt(() => call("queue.remove", { what: dropping.value?.what ?? "" })).then(reload)}
+          onConfirm={() =>
+            attempt(() => call("queue.remove", { what: dropping.value?.what ?? "" })).then(reload)
+          }
           onClose={() => (dropping.value = undefined)}
         >
           <p>{dropping.value.text}</p>

@@ -26,17 +26,22 @@ export function Settings() {
   const search = place.value.query.get("search") ?? "";
   const show = place.value.query.get("show") === "changed" ? "changed" : "all";
   const reset = (setting: Setting) =>
-    attempt(() => call("settings.reset", { name: setting.name, ...believed(setting) }), t.wasReset(setting.name)).then(
-      () => {
-        changes.value++;
-        return load.reload();
-      },
-    );
+    attempt(
+      () => call("settings.reset", { name: setting.name, ...believed(setting) }),
+      t.wasReset(setting.name),
+    ).then(() => {
+      changes.value++;
+      return load.reload();
+    });
   return (
     <>
       <p class="quiet">{t.lead}</p>
       <div class="toolbar">
-        <Search label={texts.value.common.search} value={search} onChange={(text) => setQuery({ search: text })} />
+        <Search
+          label={texts.value.common.search}
+          value={search}
+          onChange={(text) => setQuery({ search: text })}
+        />
         <Choice
           label={texts.value.accounts.show}
           options={t.shows}

@@ -11,7 +11,7 @@ export function mayChange(): boolean {
 interface ActProps {
   onClick: () => unknown;
   children: ComponentChildren;
-  kind?: "primary" | "danger";
+  kind?: "primary" | "danger" | undefined;
   disabled?: boolean;
   label?: string;
 }

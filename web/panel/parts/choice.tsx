@@ -3,7 +3,7 @@
 interface ChoiceProps<Value extends string> {
   label: string;
   /** In the order shown. */
-  options: Readonly<Record<Value, string>>;
+  options: Readonly<Partial<Record<Value, string>>>;
   value: Value;
   onChange?: (value: Value) => unknown;
   name?: string;

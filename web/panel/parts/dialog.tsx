@@ -19,7 +19,8 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     return () => {
       shown?.close();
       // The button that opened it may be gone with the row that it stood in.
-      const back = before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
+      const back =
+        before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
       back?.focus();
     };
   }, []);

@@ -24,7 +24,7 @@ export function Field({ label, name, hint, value, type = "text", isCode = false,
         {...rest}
         id={`field-${name}`}
         name={name}
-        type={type}
+        type={type as "text"}
         defaultValue={value}
         aria-describedby={hintId}
         autocomplete="off"

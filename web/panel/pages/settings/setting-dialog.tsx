@@ -21,7 +21,11 @@ export function SettingDialog({ setting, onClose, onDone }: SettingDialogProps) 
   const t = texts.value.settings;
   const { name, kind, allowed, expects, effect, summary, secret, value } = setting;
   const save = async (field: (name: string) => string) => {
-    const { notices, pending } = await call("settings.set", { name, value: field("value"), ...believed(setting) });
+    const { notices, pending } = await call("settings.set", {
+      name,
+      value: field("value"),
+      ...believed(setting),
+    });
     note("good", pending ? t.savedWaits[effect] : t.saved);
     for (const each of notices) note("bad", each);
     await onDone();
