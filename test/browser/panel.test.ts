@@ -95,7 +95,9 @@ async function furnish(): Promise<void> {
       const startedAt = nowSec - back * 300;
       put.run((startedAt / 300) % 288, startedAt, JSON.stringify(sample));
     }
-    const peer = db.query("select name from pragma_table_info('federation_stats')").all() as { name: string }[];
+    const peer = db.query("select name from pragma_table_info('federation_stats')").all() as {
+      name: string;
+    }[];
     expect(peer.length).toBeGreaterThanOrEqual(0);
   });
   await relay.restart();
@@ -209,7 +211,7 @@ test.skipIf(missing)(
     const kept = await page.evaluate<string>("JSON.stringify([{ ...localStorage }, { ...sessionStorage }])");
     expect(kept).not.toContain(panel.token);
     await page.evaluate(
-      "sessionStorage.setItem('madmail.session', sessionStorage.getItem('madmail.session').replace(/\"token\":\"[^\"]+/, '\"token\":\"gone'))",
+      'sessionStorage.setItem(\'madmail.session\', sessionStorage.getItem(\'madmail.session\').replace(/"token":"[^"]+/, \'"token":"gone\'))',
     );
     await page.reload();
     await page.waitForSelector("[role=alert]:has-text('session has ended')");

@@ -49,7 +49,10 @@ export class TestPanel {
   }
 
   /** Pages that the visitor opens from now on are logged in. */
-  async enter(visitor: Visitor, { scope = "full", language = "en" }: EnterOptions = {}): Promise<PanelSession> {
+  async enter(
+    visitor: Visitor,
+    { scope = "full", language = "en" }: EnterOptions = {},
+  ): Promise<PanelSession> {
     const session = await this.session(scope);
     const [kept, spoken] = [JSON.stringify(session), language].map((text) => JSON.stringify(text));
     await visitor.page.addInitScript(

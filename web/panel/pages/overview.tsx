@@ -47,9 +47,14 @@ async function askAll() {
 function State({ data }: { data: Glance }) {
   const t = texts.value.overview;
   const issues = issuesOf(data);
-  const isNew = (data.status.messages["sent_messages"] ?? 0) === 0;
+  const { status } = data;
+  const isNew = (status.messages["sent_messages"] ?? 0) === 0;
   return (
     <>
+      <p class="quiet">
+        <bdi>{status.domains.join(", ")}</bdi> ·{" "}
+        {status.startedAtMs === null ? "–" : t.running(ago(status.startedAtMs))}
+      </p>
       {isNew ? (
         <p class="banner">
           {t.firstSteps} <a href={hrefOf("/setup")}>{t.toSetup}</a>
@@ -113,7 +118,6 @@ function Figures({ data: { status, storage, figures, queue } }: { data: Glance }
           </dd>
         </div>
       )}
-      <Figure title={t.running} text={status.startedAtMs === null ? "–" : ago(status.startedAtMs)} />
     </dl>
   );
 }

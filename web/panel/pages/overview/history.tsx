@@ -86,7 +86,13 @@ function Charts({ data, range }: { data: Answer; range: keyof typeof spanSec }) 
   });
   const chart = (title: string, format: (value: number) => string, series: Series[]) => (
     <div class="card">
-      <Chart title={title} timesMs={timesMs} format={format} series={series} />
+      <Chart
+        title={title}
+        timesMs={timesMs}
+        format={format}
+        series={series}
+        scale={format === size ? "bytes" : "decimal"}
+      />
     </div>
   );
   return (

@@ -104,7 +104,7 @@ export const frame = {
     queue: "Waiting for other servers",
     disk: "Disk used",
     latency: "Delivery time (half, 99 %)",
-    running: "Started",
+    running: (ago: string) => `started ${ago}`,
     counters: {
       sent_messages: "Sent by users",
       received_messages: "Received",
