@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { commands } from "../src/cli/main.ts";
 import { commandReference } from "../src/cli/manual.ts";
 import { commandTree } from "../src/cli/tree.ts";
-import { configReference, sampleConfig } from "../src/config/document.ts";
+import { configReference, sampleConfig, settingsReference } from "../src/config/document.ts";
 import { differencesPage } from "../test/oracle/differences.ts";
 import { rfcMap } from "./rfc-map.ts";
 
@@ -14,6 +14,7 @@ const pages: Record<string, () => string | Promise<string>> = {
   "docs/cli.md": async () => commandReference(await commandTree(commands(nowhere))),
   "docs/config.md": configReference,
   "docs/madmail.sample.toml": sampleConfig,
+  "docs/settings.md": settingsReference,
   "docs/dovecot-differences.md": differencesPage,
   "docs/rfc-map.md": rfcMap,
 };

@@ -43,7 +43,7 @@ test("a call brings name and input there, and the result back", async () => {
   await serving(operations, async () => {
     expect(await controlCaller(directory).call("relay.reload", {})).toEqual({ notices: ["one"] });
   });
-  expect(calls).toEqual([["relay.reload", {}, "cli"]]);
+  expect(calls).toEqual([["relay.reload", {}, { face: "cli", scope: "full" }]]);
 });
 
 test("progress is told while the work goes on, in order", async () => {

@@ -92,7 +92,12 @@ export class ControlServer {
     if (request.method !== "POST" || name === undefined) return new Response("not found\n", { status: 404 });
     const input = parseJson(await request.text());
     const work = (onProgress: NonNullable<CallOptions["onProgress"]>) =>
-      this.#operations.callUnknown(name, input, "cli", { onProgress, signal: request.signal });
+      this.#operations.callUnknown(
+        name,
+        input,
+        { face: "cli", scope: "full" },
+        { onProgress, signal: request.signal },
+      );
     return new Response(answerStream(work), { headers: { "content-type": "application/x-ndjson" } });
   }
 }

@@ -53,7 +53,8 @@ export interface Front {
   addresses(): RelayAddresses;
   /** Open now, by service. */
   connections(): Record<string, ConnectionFacts>;
-  shadowsocks: Shadowsocks;
+  /** Shadowsocks. */
+  proxy(): ConnectionFacts & { link: string | undefined };
 }
 
 /**
@@ -124,7 +125,7 @@ export async function openFront(parts: FrontParts): Promise<Front> {
       iroh: iroh.connections(),
       turn: turn.connections(),
     }),
-    shadowsocks,
+    proxy: () => ({ ...shadowsocks.connections(), link: shadowsocks.link() }),
   };
 }
 

@@ -11,7 +11,7 @@ import type { TurnService } from "./turn.ts";
 export interface LiveParts
   extends Pick<
     LiveRelay,
-    "startedAtMs" | "checkDns" | "reload" | "applySettings" | "loginLink" | "certificates"
+    "startedAtMs" | "checkDns" | "reload" | "restart" | "applySettings" | "loginLink" | "certificates"
   > {
   ground: Ground;
   mail: Mail;
@@ -44,7 +44,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }
         advertised: turn.metadata() !== undefined,
       }),
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
-      shadowsocks: () => ({ ...front().shadowsocks.connections(), link: front().shadowsocks.link() }),
+      shadowsocks: () => front().proxy(),
       push: () => mail.pusher.facts(),
     },
     testServer: (domain, signal) =>

@@ -14,6 +14,7 @@ import { type Caller, Operations } from "../operations/operations.ts";
 import { StorageError } from "../storage/store.ts";
 import { controlCaller } from "./control.ts";
 import { openGround } from "./ground.ts";
+import { asOwner, foreignOwner } from "./owner.ts";
 import { StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
 
@@ -26,11 +27,13 @@ export async function withOperations<T>(config: Config, work: (caller: Caller) =
   process.umask(0o077);
   const log = createLog("error", (line) => process.stderr.write(`${line}\n`));
   const supervisor = new Supervisor(log);
+  const owner = foreignOwner(config.stateDir);
   try {
-    const caller = await open(config, supervisor, log);
-    return await work(caller);
+    const caller = await asOwner(owner, () => open(config, supervisor, log));
+    // What the command does besides, such as writing a file for its user, it does as who it is.
+    return await work({ call: (...args) => asOwner(owner, () => caller.call(...args)) });
   } finally {
-    await supervisor.stop();
+    await asOwner(owner, () => supervisor.stop());
   }
 }
 

@@ -39,6 +39,8 @@ export interface RelayParts {
   log: Log;
   /** Takes changed settings of the log. @returns what could not be taken, for the operator */
   relog?: ((config: Config) => string | undefined) | undefined;
+  /** Ends this process and starts the relay anew; absent where nobody can. */
+  restart?: (() => void) | undefined;
   clock: Clock;
   /** Instead of the ways to other servers that the configuration describes. */
   courier?: Courier;
@@ -50,6 +52,7 @@ export class Relay {
   readonly #clock: Clock;
   readonly #courier: Courier | undefined;
   readonly #reread: () => Config;
+  readonly #restart: (() => void) | undefined;
   readonly #supervisor: Supervisor;
   readonly #startedAtMs: number;
   /** As the file says. */
@@ -63,7 +66,8 @@ export class Relay {
   #metrics: Metrics | undefined;
   #admin: Admin | undefined;
 
-  constructor({ config, reread, log, relog, clock, courier }: RelayParts) {
+  constructor({ config, reread, log, relog, restart, clock, courier }: RelayParts) {
+    this.#restart = restart;
     this.#courier = courier;
     this.#file = config;
     this.#config = config;
@@ -262,6 +266,7 @@ export class Relay {
       front: () => this.#opened(),
       startedAtMs: this.#startedAtMs,
       reload: () => this.reload(),
+      restart: this.#restart,
       applySettings: () => this.applySettings(),
       loginLink: () => this.loginLink(),
     });

@@ -7,7 +7,9 @@ import { configFromText } from "../config/read.ts";
 import type { Config } from "../config/config.ts";
 import { ManualClock } from "../core/clock.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
+import { methods } from "../turn/engine/stun.ts";
 import type { LocalAddress } from "../turn/sockets.ts";
+import { allocateRequest, readAnswer, request, type RequestOptions } from "../turn/turn-client.test-help.ts";
 import { relayAddress, TurnService } from "./turn.ts";
 
 const START_MS = 1_758_000_000_000;
@@ -27,13 +29,13 @@ function configOf(turn: string, top = 'domains = ["relay.test"]', dir = stateDir
   return configFromText(`${top}\nstate_dir = ${JSON.stringify(dir)}\n[turn]\n${turn}`, "m.toml");
 }
 
-function serviceOf(config: Config): TurnService {
+function serviceOf(config: Config, clock = new ManualClock(START_MS)): TurnService {
   const service = new TurnService({
     config,
     getTls: () => ({ key: "", cert: "" }),
     limits: new ConnectionLimits({ total: 10, perAddress: 10 }),
     log: { emit() {}, counts: () => new Map() },
-    clock: new ManualClock(START_MS),
+    clock,
   });
   undo.push(() => service.stop());
   return service;
@@ -122,6 +124,50 @@ test("a reload turns it off and on, and takes limits while it runs", async () =>
   await service.reconfigure(of("enabled = false"));
   expect((await service.reconfigure(unusable))?.notice).toStartWith("turn is off: cannot listen");
   expect(service.metadata()).toBeUndefined();
+});
+
+/** One client with one call. */
+async function call(service: TurnService) {
+  const [, port, username = "", password = ""] = (service.metadata() ?? "").split(":");
+  const answers: ((bytes: Uint8Array) => void)[] = [];
+  const socket = await Bun.udpSocket({
+    hostname: "127.0.0.1",
+    socket: { data: (_socket, bytes) => answers.shift()?.(Uint8Array.from(bytes)) },
+  });
+  undo.push(() => socket.close());
+  const login = { username, password, realm: "relay.test" };
+  const ask = async (make: (options: RequestOptions) => Uint8Array, options: RequestOptions) => {
+    const heard = new Promise<Uint8Array>((resolve) => answers.push(resolve));
+    socket.send(make(options), Number(port), "127.0.0.1");
+    return readAnswer(await heard);
+  };
+  const { nonce } = await ask(allocateRequest, {});
+  return {
+    allocate: () => ask(allocateRequest, { login, nonce }),
+    refresh: () => ask((options) => request(methods.refresh, options), { login, nonce }),
+  };
+}
+
+test("turned off, calls go on and no new ones come, until the limit cuts them", async () => {
+  const dir = stateDir();
+  const clock = new ManualClock(START_MS);
+  const base = `${LISTEN}\nallow_private_peers = true\nrelay_addresses = ["127.0.0.1"]`;
+  const of = (turn: string) => configOf(`${base}\n${turn}`, 'domains = ["relay.test"]', dir);
+  const service = serviceOf(of(""), clock);
+  await service.start();
+  const one = await call(service);
+  const two = await call(service);
+  expect((await one.allocate()).status).toBe(0);
+  await service.reconfigure(of("enabled = false"));
+  expect([service.metadata(), service.endingAllocations]).toEqual([undefined, 1]);
+  expect((await one.refresh()).status).toBe(0);
+  expect((await two.allocate()).status).toBe(486);
+  await service.reconfigure(of("enabled = true"));
+  expect([service.endingAllocations, service.facts()?.allocations]).toEqual([0, 1]);
+  expect((await two.allocate()).status).toBe(0);
+  await service.reconfigure(of("enabled = false"));
+  clock.advance(10 * 60_000);
+  expect(service.endingAllocations).toBe(0);
 });
 
 test("off by configuration it makes no secret and binds nothing", async () => {

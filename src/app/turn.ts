@@ -68,11 +68,11 @@ export class TurnService {
 
   /** Cuts what is under way. Twice is harmless. */
   async stop(): Promise<void> {
-    const servers = [this.#server, ...this.#draining.keys()];
+    const servers = [...(this.#server === undefined ? [] : [this.#server]), ...this.#draining.keys()];
     for (const { cancel } of this.#draining.values()) cancel();
     this.#draining.clear();
     this.#server = undefined;
-    await Promise.all(servers.map((server) => server?.stop()));
+    await Promise.all(servers.map((server) => server.stop()));
   }
 
   /**

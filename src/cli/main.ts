@@ -4,6 +4,7 @@ import { ConfigError } from "../config/config.ts";
 import { programName } from "../config/program.ts";
 import { version } from "../core/version.ts";
 import { type Globals, takeGlobals, UsageError } from "./globals.ts";
+import { checkWords } from "./options.ts";
 import { CommandError, reportFault } from "./output.ts";
 import { globalOptions, resolved } from "./tree.ts";
 
@@ -17,6 +18,7 @@ export function commands(globals: Globals): CommandDef {
     },
     subCommands: {
       run: async () => (await import("./run.ts")).runCommand(globals),
+      status: async () => (await import("./status.ts")).statusCommand(globals),
       certificate: async () => (await import("./certificate.ts")).certificateCommand(globals),
       backup: async () => (await import("./backup.ts")).backupCommand(globals),
       config: async () => (await import("./config.ts")).configCommand(globals),
@@ -41,6 +43,28 @@ export function commands(globals: Globals): CommandDef {
       "imap-mboxes": async () => (await import("./imap-mboxes.ts")).imapMboxesCommand(globals),
       "imap-msgs": async () => (await import("./imap-msgs.ts")).imapMsgsCommand(globals),
       queue: async () => (await import("./queue.ts")).queueCommand(globals),
+      settings: async () => (await import("./settings.ts")).settingsCommand(globals),
+      federation: async () => (await import("./federation.ts")).federationCommand(globals),
+      "endpoint-cache": async () =>
+        (await import("./endpoints.ts")).endpointsCommand(globals, "endpoint-cache"),
+      "dns-cache": async () => (await import("./endpoints.ts")).endpointsCommand(globals, "dns-cache"),
+      exchanger: async () => (await import("./endpoints.ts")).exchangerCommand(globals),
+      port: async () => (await import("./port.ts")).portCommand(globals),
+      "submission-access": async () => (await import("./port.ts")).submissionAccessCommand(globals),
+      "message-size": async () => (await import("./message-size.ts")).messageSizeCommand(globals),
+      language: async () => (await import("./message-size.ts")).languageCommand(globals),
+      ...Object.fromEntries(
+        switchNames.map((name) => [
+          name,
+          async () => {
+            const { switchCommand, switches } = await import("./services.ts");
+            return switchCommand(globals, switches[name]);
+          },
+        ]),
+      ),
+      "webmail-cors": async () => (await import("./services.ts")).webmailCorsCommand(globals),
+      "admin-web": async () => (await import("./services.ts")).adminWebCommand(globals),
+      "admin-token": async () => (await import("./admin-token.ts")).adminTokenCommand(globals),
       sharing: async () => (await import("./sharing.ts")).sharingCommand(globals),
       "html-export": async () => (await import("./html.ts")).htmlExportCommand(globals),
       "html-serve": async () => (await import("./html.ts")).htmlServeCommand(globals),
@@ -60,6 +84,7 @@ export function commands(globals: Globals): CommandDef {
   return root;
 }
 
+const switchNames = ["turn", "iroh", "push", "webimap", "websmtp", "openrelay"] as const;
 const FLAGS_WIDTH = 26;
 const globalHelp = `
 GLOBAL OPTIONS (before or after the command)
@@ -79,6 +104,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       return;
     }
     if (rest[0] === "--version" || rest[0] === "-V") rest[0] = "version";
+    await checkWords(root, rest);
     await runCommand(root, { rawArgs: rest });
   } catch (error) {
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);

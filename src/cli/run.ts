@@ -28,6 +28,8 @@ import { CommandError } from "./output.ts";
 const POOL_THREADS = "16";
 /** Of the ten seconds that a stop may take, what is left for the database. */
 const STOP_DEADLINE_MS = 9000;
+/** In which the answer to who asked for a restart gets out. */
+const ANSWER_MS = 200;
 
 export function runCommand(globals: Globals): CommandDef {
   return defineCommand({
@@ -46,8 +48,9 @@ async function run(globals: Globals): Promise<void> {
   const config = readConfig(path, { stateDir: globals.stateDir });
   const { log, relog } = openLog(config);
   const reread = () => readConfig(path, { stateDir: globals.stateDir });
-  const relay = new Relay({ config, reread, log, relog, clock: systemClock });
   const manager = new ServiceManager(process.env, systemClock);
+  const restart = () => void systemClock.after(ANSWER_MS, () => void startAnew(relay, manager, log));
+  const relay = new Relay({ config, reread, log, relog, restart, clock: systemClock });
   const bound = await started(relay);
   manager.ready();
   if (globals.json) {
@@ -102,6 +105,19 @@ async function started(relay: Relay): Promise<RelayAddresses> {
       throw new CommandError((error as Error).message, { cause: error });
     throw error;
   }
+}
+
+/** The same process number, the same program file (or the one that has taken its place), everything else new. */
+async function startAnew(relay: Relay, manager: ServiceManager, log: Log): Promise<void> {
+  manager.reloading();
+  await Promise.race([relay.stop(), delay(STOP_DEADLINE_MS, undefined, { ref: false })]);
+  try {
+    replaceProcess(process.env);
+  } catch (error) {
+    log.emit({ kind: "internalFault", where: "restart", error });
+  }
+  // Whoever watches over this process starts it again.
+  process.exit(1);
 }
 
 /** Waits for the end: TERM and INT stop, HUP reads the configuration again. */
@@ -181,7 +197,11 @@ async function canBindUdp(port: number): Promise<boolean> {
 /** Replaces this process by itself, once, with a wider pool (same process number). */
 function widenPool(): void {
   if (process.env["UV_THREADPOOL_SIZE"] !== undefined || process.platform === "win32") return;
+  replaceProcess({ ...process.env, UV_THREADPOOL_SIZE: POOL_THREADS });
+}
+
+/** @throws {Error} of the system; without it this call is the last thing that the process does */
+function replaceProcess(env: Record<string, string | undefined>): void {
   const args = process.argv.slice(Bun.isStandaloneExecutable ? 2 : 1);
-  const env = { ...process.env, UV_THREADPOOL_SIZE: POOL_THREADS } as Record<string, string>;
   process.execve?.(process.execPath, [process.execPath, ...args], env);
 }

@@ -69,7 +69,7 @@ export function flatten(node: CommandNode): CommandNode[] {
   return [node, ...node.children.flatMap(flatten)];
 }
 
-function optionNode(name: string, arg: ArgDef): OptionNode {
+export function optionNode(name: string, arg: ArgDef): OptionNode {
   const names = [kebab(name), ...listed("alias" in arg ? arg.alias : undefined)];
   return {
     flags: names.map((each) => (each.length === 1 ? `-${each}` : `--${each}`)),
@@ -79,7 +79,7 @@ function optionNode(name: string, arg: ArgDef): OptionNode {
   };
 }
 
-function listed(value: string | readonly string[] | undefined): readonly string[] {
+export function listed(value: string | readonly string[] | undefined): readonly string[] {
   if (value === undefined) return [];
   return typeof value === "string" ? [value] : value;
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { configSchema } from "./schema.ts";
 import { durationText } from "./schema-fields.ts";
+import { settings } from "./settings.ts";
 
 interface Field {
   key: string;
@@ -81,6 +82,36 @@ export function configReference(): string {
     "",
     table(top),
     ...sections.flatMap((s) => ["", `## [${s.name}]`, "", s.doc, "", table(s.fields)]),
+    "",
+  ].join("\n");
+}
+
+/** docs/settings.md. */
+export function settingsReference(): string {
+  const effects = { live: "at once", reload: "reload", restart: "restart" } as const;
+  const rows = settings.map(
+    ({ name, key, doc, effect, path, kind }) =>
+      `| \`${name}\` | ${cell(doc)} | ${cell(kind.expects)} | ${effects[effect]} | \`${path}\` | \`${key}\` |`,
+  );
+  return [
+    "# Settings",
+    "",
+    "Printed from `src/config/setting-table.ts` by `npm run docs`; do not edit by hand.",
+    "",
+    "Settings are what operators change at run time: by `madmail settings set NAME VALUE`, by the commands that are",
+    "about one of them (`madmail turn off`, `madmail port imap set 1143`), or through the admin API. They are kept in",
+    "the database, beat the configuration file, and `madmail settings reset NAME` leaves the matter to the file again.",
+    "`madmail settings list` shows each value, where it comes from and whether it waits; `madmail config show` shows the",
+    "same for every key of the file.",
+    "",
+    "What counts *at once* is in force when the command ends. *reload*: it waits for `madmail reload`; only listeners",
+    "whose address changed move then, connections on the others live on, and a new address that can't be had leaves",
+    "the old one in use. *restart*: it waits for the next start. `--expected VALUE` changes nothing if somebody else",
+    "was faster. On a stopped relay all of them count from its start.",
+    "",
+    "| name | meaning | accepts | counts | beats in the file | key in the database |",
+    "|---|---|---|---|---|---|",
+    ...rows,
     "",
   ].join("\n");
 }

@@ -20,11 +20,11 @@ export interface SettingKind<T> {
   /** For faults: "a port from 1 to 65535". */
   readonly expects: string;
   /** @returns undefined for text that makes no sense */
-  read(text: string): T | undefined;
+  read: (text: string) => T | undefined;
   /** As kept in the database, which other programs read too. */
-  keep(value: T): string;
+  keep: (value: T) => string;
   /** As operators see it. */
-  show(value: T): string;
+  show: (value: T) => string;
 }
 
 /** What was written by hand or by another program: any of the words for yes and no. */

@@ -48,8 +48,8 @@ interface Declared<T> {
   replaces?: string;
   switchesOn?: string;
   isPlace?: true;
-  of(config: Config): T | undefined;
-  put(draft: Draft, value: T): void;
+  of: (config: Config) => T | undefined;
+  put: (draft: Draft, value: T) => void;
 }
 
 /** Ties text to a place in the configuration. */

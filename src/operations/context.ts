@@ -53,6 +53,8 @@ export interface LiveRelay {
   addresses(): Record<string, string[]>;
   /** Reads configuration file, settings and certificates again. @returns what could not be taken, for the operator */
   reload(): Promise<string[]>;
+  /** Begins to stop and start anew, once the answer is on its way; undefined where it can't. */
+  restart: (() => void) | undefined;
   /** Puts changed settings into effect, as far as they need no restart. @returns what could not be taken */
   applySettings(): Promise<string[]>;
   /** How many connections a user has with IMAP. */

@@ -22,8 +22,8 @@ const federationFacts = z.strictObject({
   /** Largest message by HTTP that is taken from other servers. */
   messageMaxBytes: bytes,
 });
-const peerEntry = z.strictObject({ domain: z.string(), createdAtSec: z.int() });
 const whose = z.strictObject({ domain: z.string().trim().min(1, "domain is required").max(255) });
+const peerEntry = z.strictObject({ domain: z.string(), createdAtSec: z.int() });
 
 export const federationOperations = {
   "federation.get": operation({

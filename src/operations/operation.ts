@@ -27,6 +27,9 @@ export type OperationFault =
   /** A fault of this program. */
   | "failed";
 
+/** What a caller may do: everything, or look at what is no secret. */
+export type Scope = "full" | "read";
+
 /** An operation that was not done; the message is for the operator. */
 export class OperationError extends Error {
   readonly fault: OperationFault;
@@ -61,6 +64,8 @@ export interface Operation<I extends z.ZodType = z.ZodType, O extends z.ZodType 
   /** One line for help texts and the reference. */
   readonly summary: string;
   readonly permission: Permission;
+  /** Whether an answer to this input holds secrets, which who may only look must not see. */
+  reveals?(input: z.output<I>): boolean;
   /** Long work that other changes need not wait for. */
   readonly sideBySide?: true;
   readonly input: I;

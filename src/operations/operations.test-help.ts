@@ -12,10 +12,14 @@ import type { HotState } from "../state/hot-state.ts";
 import type { MailStore } from "../storage/store.ts";
 import { Tasks } from "../tasks/scheduler.ts";
 import type { LiveRelay } from "./context.ts";
+import type { Scope } from "./operation.ts";
 import { type Caller, Operations } from "./operations.ts";
 
 export interface OperatorParts {
-  config: Config;
+  /** In force; a function where it changes. */
+  config: Config | (() => Config);
+  /** Where that is another. */
+  fileConfig?: () => Config;
   clock: Clock;
   db: Db;
   state: HotState;
@@ -24,13 +28,16 @@ export interface OperatorParts {
   revocations?: Revocations;
   log?: Log;
   tasks?: Tasks;
+  /** What the operator may do; everything when absent. */
+  scope?: Scope;
 }
 
 const silent: Log = { emit: () => undefined, counts: () => new Map() };
 
 export function operatorOn(parts: OperatorParts): Caller {
   const { clock, db, state, store, live, revocations = new Revocations(), log = silent } = parts;
-  const config = () => parts.config;
+  const config = () => (typeof parts.config === "function" ? parts.config() : parts.config);
+  const { fileConfig = config } = parts;
   const accounts = new AccountOperations({ state, config, log, slots: new HashSlots(), revocations });
   const accountLink = ({ address }: { address: string }) => `dclogin:${address}`;
   const tasks = parts.tasks ?? new Tasks({ jobs: [], clock, log });
@@ -38,7 +45,7 @@ export function operatorOn(parts: OperatorParts): Caller {
   const care = { tasks, history, census: () => undefined };
   const context = {
     config,
-    fileConfig: config,
+    fileConfig,
     clock,
     log,
     db,
@@ -50,5 +57,5 @@ export function operatorOn(parts: OperatorParts): Caller {
     ...care,
   };
   // A test brings what the operations that it calls ask for.
-  return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli");
+  return new Operations({ ...context, live: live as LiveRelay | undefined }).as("cli", parts.scope);
 }

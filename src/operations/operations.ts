@@ -7,11 +7,17 @@ import { ConfigError } from "../config/config.ts";
 import { DatabaseError } from "../db/open.ts";
 import { StorageError } from "../storage/store.ts";
 import type { OperationContext } from "./context.ts";
-import { type CallOptions, type Operation, OperationError, type Permission } from "./operation.ts";
+import { type CallOptions, type Operation, OperationError, type Scope } from "./operation.ts";
 import { type OperationName, type OperationTable, operationTable } from "./table.ts";
 
 /** Where a call came from; kept in the audit list. */
 export type Face = "cli" | "admin" | "rest";
+
+/** Who calls. */
+export interface Who {
+  face: Face;
+  scope: Scope;
+}
 
 export type InputOf<N extends OperationName> = z.input<OperationTable[N]["input"]>;
 export type OutputOf<N extends OperationName> = z.output<OperationTable[N]["output"]>;
@@ -22,12 +28,8 @@ export interface Caller {
   call<N extends OperationName>(name: N, input: InputOf<N>, options?: CallOptions): Promise<OutputOf<N>>;
 }
 
-export function isOperationName(name: string): name is OperationName {
+function isOperationName(name: string): name is OperationName {
   return Object.hasOwn(operationTable, name);
-}
-
-export function permissionOf(name: OperationName): Permission {
-  return operationTable[name].permission;
 }
 
 export class Operations {
@@ -39,29 +41,30 @@ export class Operations {
     this.#context = context;
   }
 
-  /** A caller whose changes are told from those of other faces. */
-  as(face: Face): Caller {
-    return { call: (name, input, options) => this.#call(name, input, face, options) };
+  /** A caller whose changes are told from those of other faces, and who may do no more than `scope` says. */
+  as(face: Face, scope: Scope = "full"): Caller {
+    return { call: (name, input, options) => this.#call(name, input, { face, scope }, options) };
   }
 
   /** For faces that have a name and an input off the wire. @throws {OperationError} (as a rejection) */
-  callUnknown(name: string, input: unknown, face: Face, options: CallOptions = {}): Promise<unknown> {
+  callUnknown(name: string, input: unknown, who: Who, options: CallOptions = {}): Promise<unknown> {
     if (!isOperationName(name)) {
       return Promise.reject(new OperationError("notFound", `there is no operation ${name}`));
     }
-    return this.#call(name, input as InputOf<typeof name>, face, options);
+    return this.#call(name, input as InputOf<typeof name>, who, options);
   }
 
   async #call<N extends OperationName>(
     name: N,
     input: InputOf<N>,
-    face: Face,
+    { face, scope }: Who,
     options: CallOptions = {},
   ): Promise<OutputOf<N>> {
     // The table ties each name to its types; inside, one shape fits all.
     const operation: Operation = operationTable[name];
     const parsed = operation.input.safeParse(input);
     if (!parsed.success) throw new OperationError("invalid", z.prettifyError(parsed.error));
+    if (scope === "read") refuseBeyondReading(operation, parsed.data);
     const { onProgress = () => {}, signal } = options;
     const work = async () => {
       const result = await operation.run(this.#context, parsed.data, { onProgress, signal });
@@ -101,5 +104,15 @@ export class Operations {
         cause: error,
       });
     }
+  }
+}
+
+/** @throws {OperationError} */
+function refuseBeyondReading(operation: Operation, input: unknown): void {
+  if (operation.permission !== "read") {
+    throw new OperationError("refused", "this session may look, and change nothing");
+  }
+  if (operation.reveals?.(input) === true) {
+    throw new OperationError("refused", "this session may look, but not at secrets");
   }
 }

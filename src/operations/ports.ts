@@ -95,7 +95,9 @@ export const portOperations = {
           "a proxy that only this machine reaches is none; turn it off instead",
         );
       }
-      return change(context, input.service, "local_only", String(input.access === "local"));
+      return input.access === "local"
+        ? change(context, input.service, "local_only", "true")
+        : makePublic(context, input.service);
     },
   }),
 
@@ -118,6 +120,15 @@ async function change(
   const setting = requireSetting(`${services[name][0]}_${what}`);
   const { notices } = await changeSetting(context, setting, text, expected);
   return { ...rowOf(context, name), notices };
+}
+
+/** As the file says: which addresses those are is its matter. */
+async function makePublic(context: OperationContext, name: PortService): Promise<z.output<typeof changed>> {
+  const row = await change(context, name, "local_only", undefined);
+  if (row.access !== "local") return row;
+  const { path } = requireSetting(`${services[name][0]}_local_only`);
+  const notice = `the configuration file (${path}) names addresses of this machine only`;
+  return { ...row, notices: [...row.notices, notice] };
 }
 
 function isPlaceSetting(name: PortService, setting: string): boolean {

@@ -1,5 +1,6 @@
 /** The relay as a whole: what it is and does now, and taking a changed configuration. */
 import { z } from "zod";
+import { replaceAdminToken } from "../auth/admin-token.ts";
 import { version } from "../core/version.ts";
 import { count, timeMs } from "./fields.ts";
 import { operation, OperationError } from "./operation.ts";
@@ -79,6 +80,21 @@ export const relayOperations = {
     },
   }),
 
+  "relay.restart": operation({
+    summary: "End and start anew, for what a reload can't change; connections end",
+    permission: "change",
+    input: z.strictObject({}),
+    output: z.strictObject({}),
+    run({ live }) {
+      if (live === undefined)
+        throw new OperationError("notRunning", "the relay does not run: nothing to restart");
+      if (live.restart === undefined)
+        throw new OperationError("refused", "this relay can't start itself anew");
+      live.restart();
+      return {};
+    },
+  }),
+
   "admin.loginLink": operation({
     summary: "A link that opens the admin panel once, within a quarter of an hour",
     permission: "change",
@@ -90,6 +106,21 @@ export const relayOperations = {
       const link = live.loginLink();
       if (link === undefined) throw new OperationError("refused", "the admin panel is off");
       return { link };
+    },
+  }),
+
+  "admin.replaceToken": operation({
+    summary: "Make a new token for the admin API; the old one opens nothing any more",
+    permission: "destroy",
+    input: z.strictObject({}),
+    output: z.strictObject({ replaced: z.literal(true) }),
+    run({ config }) {
+      const { admin, stateDir } = config();
+      if (admin.token !== undefined) {
+        throw new OperationError("refused", "the configuration file says the token: change it there");
+      }
+      replaceAdminToken(stateDir);
+      return { replaced: true as const };
     },
   }),
 

@@ -146,7 +146,7 @@ async function serverRows(context: OperationContext): Promise<ServerRow[]> {
   const rowFor = (name: string): ServerRow => {
     const key = peerKey(name);
     const stats = key === undefined ? undefined : state.peers.get(key);
-    const { totalLatencyMs = 0, lastActive = 0, lastError = "", ...counts } = stats ?? noStats;
+    const { totalLatencyMs, lastActive, lastError, ...counts } = stats ?? noStats;
     const { successfulDeliveries } = counts;
     const row = {
       ...counts,

@@ -111,6 +111,7 @@ export const serviceOperations = {
   "proxy.profiles": operation({
     summary: "The Shadowsocks proxy as link, SIP008 document and Xray outbound",
     permission: "read",
+    reveals: () => true,
     input: z.strictObject({}),
     output: z.strictObject({
       link: z.string(),

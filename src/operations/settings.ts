@@ -42,6 +42,7 @@ export const settingOperations = {
   "settings.list": operation({
     summary: "Every setting: value, source, and whether it waits for a reload",
     permission: "read",
+    reveals: ({ secrets }) => secrets,
     input: z.strictObject({ secrets: z.boolean().default(false), changed: z.boolean().default(false) }),
     output: z.strictObject({
       settings: z.array(settingRow),
@@ -61,6 +62,7 @@ export const settingOperations = {
   "settings.get": operation({
     summary: "One setting, secrets included",
     permission: "read",
+    reveals: ({ name }) => settingNamed(name)?.kind.name === "secret",
     input: z.strictObject({ name: nameField }),
     output: settingRow,
     run: (context, { name }) => rowOf(context, requireSetting(name), wantedConfig(context)),
@@ -167,7 +169,7 @@ function refuseNonsense(
   if (kept !== undefined && setting.isPlace && setting.show(next) !== setting.shown(kept)) {
     throw new OperationError(
       "refused",
-      `${setting.name}: the configuration file (${setting.path}) turns this off; change it there`,
+      `${setting.name}: the configuration file (${setting.path}) leaves no room for this; change it there`,
     );
   }
   const { cipher, password } = next.shadowsocks;

@@ -469,6 +469,80 @@ const mail: Row[] = [
   ["GET", "/admin/queue", undefined, 405],
 ];
 
+const server: Row[] = [
+  [
+    "GET",
+    "/admin/status",
+    undefined,
+    200,
+    {
+      version: text,
+      users: { registered: number },
+      uptime: { boot_time: text, duration: text },
+      imap: { connections: 0, unique_ips: 0 },
+      turn: { relays: 0 },
+      shadowsocks: { connections: 0, unique_ips: 0 },
+      sent_messages: 0,
+      outbound_messages: 0,
+      received_messages: number,
+      email_servers: { connections: 0, connection_ips: 0, domain_servers: 0, ip_servers: 0 },
+      federation_traffic: {
+        inbound: 0,
+        outbound: 0,
+        queued: 0,
+        expired: 0,
+        mean_latency_ms: 0,
+        health: { perfect: 0, federated: 0, bad: 0 },
+      },
+      message_retention: { enabled: true, days: 20, retention: "20d" },
+      push: { enabled: false, mode: "off", auto_disable_after: 5 },
+    },
+  ],
+  [
+    "GET",
+    "/admin/storage",
+    undefined,
+    200,
+    {
+      disk: { total_bytes: number, used_bytes: number, available_bytes: number, percent_used: number },
+      state_dir: { size_bytes: number },
+      database: { driver: "sqlite3", size_bytes: number },
+    },
+  ],
+  [
+    "GET",
+    "/admin/overview",
+    undefined,
+    200,
+    { version: text, disk: expect.any(Object), tokens: { total: number }, settings: { smtp_port: setting } },
+  ],
+  ["POST", "/admin/reload", {}, 200, { status: "reloaded", message: text }],
+  ["POST", "/admin/reload", { scope: "http", wait: true }, 200, { status: "reloaded" }],
+  ["POST", "/admin/reload", { scope: "moon" }, 400],
+  ["POST", "/admin/cache/reload", {}, 200, { credentials_cache_reloaded: true, quota_cache_reloaded: true }],
+  ["GET", "/admin/services/message_retention", undefined, 200, { status: "enabled" }],
+  ["POST", "/admin/services/message_retention", { action: "disable" }, 200, { status: "disabled" }],
+  ["POST", "/admin/services/message_retention", { action: "enable" }, 200, { status: "enabled" }],
+  ["POST", "/admin/settings/message_retention", { action: "set", value: "30d" }, 200, { value: "30d" }],
+  ["POST", "/admin/settings/message_retention", { action: "set", value: "soon" }, 400],
+  ["GET", "/admin/services/auto_purge_seen", undefined, 200, { status: "disabled" }],
+  ["POST", "/admin/services/auto_purge_seen", { action: "enable" }, 200, { status: "enabled" }],
+  ["POST", "/admin/services/auto_purge_seen", { action: "disable" }, 200, { status: "disabled" }],
+  ["GET", "/admin/shares", undefined, 200, { shares: [], total: 0 }],
+  [
+    "POST",
+    "/admin/shares",
+    { slug: "anna", url: `openpgp4fpr:${"A".repeat(40)}#a=anna%40relay.test&n=Anna&i=x&s=y`, name: "Anna" },
+    201,
+    { slug: "anna", name: "Anna" },
+  ],
+  ["POST", "/admin/shares", { slug: "anna" }, 400],
+  ["PUT", "/admin/shares", { slug: "anna", name: "Anna B" }, 200, { updated: "anna" }],
+  ["PUT", "/admin/shares", { slug: "nobody", name: "x" }, 404],
+  ["DELETE", "/admin/shares", { slug: "anna" }, 200, { deleted: "anna" }],
+  ["DELETE", "/admin/shares", { slug: "anna" }, 404],
+];
+
 const whole: Row[] = [
   ["POST", "/admin/operations/relay.status", {}, 200, { running: true }],
   ["POST", "/admin/operations/nothing.there", {}, 404],
@@ -490,6 +564,7 @@ describe.each([
   ["federation", federation],
   ["settings", settings],
   ["mail", mail],
+  ["the server", server],
   ["the rest", whole],
 ])("%s", (_, rows) => {
   test.each(
@@ -522,4 +597,17 @@ test("the panel is served where its setting says, and not at all when off", asyn
   expect((await panel("/admin/")).status).toBe(404);
   await ask("POST", "/admin/services/admin_web", { action: "disable" });
   expect((await panel("/xxx/")).status).toBe(404);
+});
+
+test("a restart asked for is a new life in the same process", async () => {
+  const before = (await ask("GET", "/admin/status")).body as { uptime: { boot_time: string } };
+  const pid = relay.pid;
+  const from = relay.output.length;
+  expect((await ask("POST", "/admin/restart")).body).toMatchObject({ status: "restarting" });
+  await relay.until((output) => /"ready":true.*\n/.test(output.slice(from)));
+  // The configuration names no ports, so each life has its own.
+  relay.ports.http = Number(/"http":\["127\.0\.0\.1:(\d+)"/.exec(relay.output.slice(from))?.[1]);
+  const after = (await ask("GET", "/admin/status")).body as { uptime: { boot_time: string } };
+  expect(after.uptime.boot_time > before.uptime.boot_time).toBe(true);
+  expect(relay.pid).toBe(pid);
 });

@@ -46,23 +46,17 @@ const accounts: AdminResource = {
     }),
     PATCH: change(async ({ operations, body }) => {
       const patch = accountsPatch.parse(body ?? {});
-      switch (patch.action) {
-        case "export": {
-          const { users } = await operations.call("accounts.export", {});
-          return ok({ users, total: users.length });
-        }
-        case "import": {
-          const { imported, skipped, errors } = await operations.call("accounts.import", {
-            users: patch.users,
-          });
-          return ok({ imported, skipped, ...(errors.length > 0 ? { errors } : {}) });
-        }
-        case "delete_all":
-          return ok({
-            deleted: (await operations.call("accounts.deleteAll", { reason: "bulk delete via admin" }))
-              .deleted,
-          });
+      if (patch.action === "export") {
+        const { users } = await operations.call("accounts.export", {});
+        return ok({ users, total: users.length });
       }
+      if (patch.action === "import") {
+        const { imported, skipped, errors } = await operations.call("accounts.import", {
+          users: patch.users,
+        });
+        return ok({ imported, skipped, ...(errors.length > 0 ? { errors } : {}) });
+      }
+      return ok(await operations.call("accounts.deleteAll", { reason: "bulk delete via admin" }));
     }),
   },
 };

@@ -81,7 +81,7 @@ test("an operation is called by its name, and its result is the body", async () 
     error: null,
     version,
   });
-  expect(calls).toEqual([["queue.status", {}, "admin"]]);
+  expect(calls).toEqual([["queue.status", {}, { face: "admin", scope: "full" }]]);
 });
 
 test("the method is GET when absent, and any case will do", async () => {
@@ -175,7 +175,8 @@ test("a session that may only look changes nothing and opens nothing better", as
   const opened = await ask({ resource: "/admin/session", method: "POST", body: { read_only: true } });
   const { token } = opened.body as { token: string };
   expect((await ask({ token, method: "POST" })).status).toBe(200);
-  expect((await ask({ token, method: "POST", resource: "/admin/operations/relay.reload" })).status).toBe(403);
+  expect(calls.at(-1)).toEqual(["queue.status", {}, { face: "admin", scope: "read" }]);
+  expect((await ask({ token, method: "POST", resource: "/admin/accounts" })).status).toBe(403);
   expect((await ask({ token, method: "POST", resource: "/admin/session" })).status).toBe(403);
   expect((await ask({ token, method: "DELETE", resource: "/admin/session" })).body).toEqual({ closed: true });
   expect((await ask({ token, method: "POST" })).status).toBe(401);

@@ -9,12 +9,12 @@ import type { Clock } from "../../core/clock.ts";
 import { parseJson } from "../../core/json.ts";
 import { version } from "../../core/version.ts";
 import type { Log } from "../../log/events.ts";
-import { OperationError, type OperationFault } from "../../operations/operation.ts";
+import { OperationError, type OperationFault, type Scope } from "../../operations/operation.ts";
 import type { Operations } from "../../operations/operations.ts";
 import { readBody } from "../body.ts";
 import type { AdminCall, AdminMethod, AdminResult } from "./resource.ts";
 import { type FoundResource, findResource } from "./resources.ts";
-import type { AdminSessions, Scope } from "./sessions.ts";
+import type { AdminSessions } from "./sessions.ts";
 
 const REQUEST_MAX_BYTES = 1024 * 1024;
 const FAILURES_PER_MINUTE = 10;
@@ -132,12 +132,14 @@ export class AdminApi {
       return { status: 405, resource, error: `method ${methodText} not allowed, expected ${allowed}` };
     }
     const { operations, sessions, log } = this.#parts;
+    // Open resources call no operations.
+    const scope = call.scope ?? "read";
     try {
       const result = await handler({
         ...call,
         argument: found.argument,
-        operations: operations.as("admin"),
-        callUnknown: (name, input, face) => operations.callUnknown(name, input, face),
+        operations: operations.as("admin", scope),
+        callUnknown: (name, input) => operations.callUnknown(name, input, { face: "admin", scope }),
         sessions,
       });
       return { resource, ...result };

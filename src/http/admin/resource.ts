@@ -1,7 +1,7 @@
 /** What a resource of the admin API is. */
-import { OperationError } from "../../operations/operation.ts";
+import { OperationError, type Scope } from "../../operations/operation.ts";
 import type { Caller, Operations } from "../../operations/operations.ts";
-import type { AdminSessions, Scope } from "./sessions.ts";
+import type { AdminSessions } from "./sessions.ts";
 
 export type AdminMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
@@ -9,7 +9,7 @@ export type AdminMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export interface AdminCall {
   operations: Caller;
   /** For calls by a name off the wire. */
-  callUnknown: Operations["callUnknown"];
+  callUnknown(name: string, input: unknown): ReturnType<Operations["callUnknown"]>;
   sessions: AdminSessions;
   /** Undefined only for resources that are open. */
   scope: Scope | undefined;

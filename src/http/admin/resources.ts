@@ -3,6 +3,7 @@ import { accountResources } from "./account-resources.ts";
 import { operationResource } from "./operation-resource.ts";
 import { federationResources } from "./federation-resources.ts";
 import type { AdminResource } from "./resource.ts";
+import { serverResources } from "./server-resources.ts";
 import { sessionResource } from "./session-resource.ts";
 import { settingResource, settingResources } from "./setting-resources.ts";
 
@@ -10,6 +11,7 @@ const fixed: Record<string, AdminResource> = {
   "/admin/session": sessionResource,
   ...accountResources,
   ...federationResources,
+  ...serverResources,
   ...settingResources,
 };
 

@@ -4,9 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
-
-/** What a bearer may do; `read` changes nothing. */
-export type Scope = "full" | "read";
+import type { Scope } from "../../operations/operation.ts";
 
 export interface OpenedSession {
   token: string;

@@ -20,6 +20,8 @@ const switches = [
   "webimap_enabled",
   "websmtp_enabled",
   "registration_token_required",
+  "auto_purge_seen_enabled",
+  "message_retention_enabled",
   "allow_inbound_remote_rcpt",
 ] as const;
 
@@ -222,6 +224,8 @@ export const settingResources: Record<string, AdminResource> = {
   "/admin/services/webimap": toggle("webimap_enabled"),
   "/admin/services/websmtp": toggle("websmtp_enabled"),
   "/admin/services/shadowsocks": toggle("ss_enabled"),
+  "/admin/services/auto_purge_seen": toggle("auto_purge_seen_enabled"),
+  "/admin/services/message_retention": toggle("message_retention_enabled"),
   "/admin/services/ss_ws": missing("Shadowsocks over WebSocket"),
   "/admin/services/ss_grpc": missing("Shadowsocks over gRPC"),
   "/admin/services/http_proxy": missing("the HTTP proxy"),
