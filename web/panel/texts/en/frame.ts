@@ -95,7 +95,6 @@ export const frame = {
     typeToConfirm: (word: string) => `Type ${word} to confirm`,
     failed: (why: string) => `That did not work: ${why}`,
     conflict: (why: string) => `Somebody else was faster: ${why}. You see it as it is now.`,
-    download: "Download",
     actions: "Actions",
   },
   overview: {
