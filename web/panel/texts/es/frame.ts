@@ -38,8 +38,7 @@ export const frame: FrameTexts = {
     readOnly: "Solo mirar, sin cambiar nada",
     submit: "Entrar",
     wrong: "Este token no abre el panel. Tras diez fallos, espera un minuto.",
-    codeUsed:
-      "Este enlace ya se usó o es demasiado antiguo. `madmail admin-token` en el servidor crea otro.",
+    codeUsed: "Este enlace ya se usó o es demasiado antiguo. `madmail admin-token` en el servidor crea otro.",
     ended: "Tu sesión ha terminado. Vuelve a entrar: la página sigue donde estabas.",
     readQr: "Leer el código de una imagen",
     noQr: "En esta imagen no hay un código de acceso.",

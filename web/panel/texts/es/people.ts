@@ -53,8 +53,7 @@ export const people: PeopleTexts = {
     bulkTexts: {
       block: "Nadie puede entrar ni escribirle, y sus conexiones terminan ahora. Su correo se queda.",
       ban: "La cuenta y su correo se eliminan para siempre, sus conexiones terminan ahora y nadie puede volver a tener el nombre.",
-      delete:
-        "La cuenta y su correo se eliminan para siempre. Cualquiera puede volver a tener el nombre.",
+      delete: "La cuenta y su correo se eliminan para siempre. Cualquiera puede volver a tener el nombre.",
     },
     bulkActions: { block: "Bloquear", ban: "Eliminar y bloquear", delete: "Eliminar" },
     bulkDone: (count) => (count === 1 ? "Una cuenta cambiada" : `${count} cuentas cambiadas`),

@@ -61,8 +61,7 @@ export const relay: RelayTexts = {
       admin_path: "Este panel usa la ruta nueva solo tras volver a cargarlo.",
       admin_web_path: "Esta página estará en otro sitio.",
     },
-    pendingLead:
-      "Estos cambios están guardados y valen tras una recarga. Las demás conexiones continúan.",
+    pendingLead: "Estos cambios están guardados y valen tras una recarga. Las demás conexiones continúan.",
     nothingPending: "Nada espera: lo ajustado está en vigor.",
     inForce: "En vigor",
     willBe: "Será",
