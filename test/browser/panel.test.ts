@@ -14,6 +14,8 @@ import { TestPanel, settled } from "../support/panel.ts";
 import { Relay } from "../support/relay.ts";
 
 const TIMEOUT_MS = 60_000;
+/** Wanted, and never listened at: it is taken back before the next reload. */
+const PENDING_PORT = 2587;
 const PATHS = [
   "/",
   "/accounts",
@@ -95,10 +97,6 @@ async function furnish(): Promise<void> {
       const startedAt = nowSec - back * 300;
       put.run((startedAt / 300) % 288, startedAt, JSON.stringify(sample));
     }
-    const peer = db.query("select name from pragma_table_info('federation_stats')").all() as {
-      name: string;
-    }[];
-    expect(peer.length).toBeGreaterThanOrEqual(0);
   });
   await relay.restart();
   for (const user of ["anna", "bela", "chiara", "dmitri", "esra"]) {
@@ -120,7 +118,7 @@ async function furnish(): Promise<void> {
     url: "https://i.delta.chat/#0123456789ABCDEF0123456789ABCDEF01234567&v=3&i=Abc_-123&s=Def456&a=anna%40relay.test&n=Anna",
     name: MARKUP,
   });
-  await panel.call("ports.access", { service: "submission", access: "local" });
+  await panel.call("ports.set", { service: "submission", port: PENDING_PORT });
 }
 
 function isQuiet({ complaints, strangers }: Visitor): void {
@@ -128,16 +126,23 @@ function isQuiet({ complaints, strangers }: Visitor): void {
   expect(strangers).toEqual([]);
 }
 
-const looks: readonly [Viewport, string, readonly Scheme[]][] = [
-  ["desktop", "en", ["light", "dark"]],
-  ["phone", "en", ["light", "dark"]],
-  ["desktop", "fa", ["light", "dark"]],
-  ["phone", "fa", ["light", "dark"]],
-  ["phone", "ru", ["light"]],
-  ["desktop", "es", ["light"]],
+interface Look {
+  viewport: Viewport;
+  language: string;
+  schemes: readonly Scheme[];
+  /** Where axe has something new to see: mark-up, layout, direction; in the dark, colours. */
+  axe: readonly Scheme[];
+}
+const looks: readonly Look[] = [
+  { viewport: "desktop", language: "en", schemes: ["light", "dark"], axe: ["light", "dark"] },
+  { viewport: "phone", language: "en", schemes: ["light", "dark"], axe: ["light"] },
+  { viewport: "desktop", language: "fa", schemes: ["light", "dark"], axe: [] },
+  { viewport: "phone", language: "fa", schemes: ["light", "dark"], axe: ["light"] },
+  { viewport: "phone", language: "ru", schemes: ["light"], axe: [] },
+  { viewport: "desktop", language: "es", schemes: ["light"], axe: [] },
 ];
 
-for (const [viewport, language, schemes] of looks) {
+for (const { viewport, language, schemes, axe } of looks) {
   test.skipIf(missing)(
     `every page on a ${viewport}, ${language}, ${schemes.join(" and ")}: quiet, accessible, within the window`,
     async () => {
@@ -157,8 +162,10 @@ for (const [viewport, language, schemes] of looks) {
         expect({ path, wider: await widerThanWindow(page) }).toEqual({ path, wider: 0 });
         for (const scheme of schemes) {
           await page.emulateMedia({ colorScheme: scheme });
-          const findings = await axeFindings(page, scheme === "dark" ? ["color-contrast"] : undefined);
-          expect({ path, scheme, findings }).toEqual({ path, scheme, findings: [] });
+          if (axe.includes(scheme)) {
+            const findings = await axeFindings(page, scheme === "dark" ? ["color-contrast"] : undefined);
+            expect({ path, scheme, findings }).toEqual({ path, scheme, findings: [] });
+          }
           const name = path === "/" ? "overview" : path.slice(1).replace(/\?.*$/, "").replaceAll("/", "-");
           await picture(page, `panel-${name}-${language}-${viewport}-${scheme}`);
         }
@@ -255,11 +262,10 @@ test.skipIf(missing)(
     );
     await panel.open(visitor, "/settings/pending");
     expect(await page.locator("tbody tr").count()).toBe(1);
-    await page.click("button[aria-label='Take back: submission_local_only']");
+    await page.click("button[aria-label='Take back: submission_port']");
     await page.waitForSelector("p.empty");
     expect((await panel.call("relay.status", {})).pending).toEqual([]);
     await panel.call("settings.reset", { name: "turn_realm" });
-    await panel.call("ports.access", { service: "submission", access: "local" });
     isQuiet(visitor);
     await visitor.close();
   },
