@@ -13,7 +13,7 @@ const bin = (name: string) => join(root, "node_modules/.bin", name);
 const bun = process.execPath;
 /** Of each captured log, when a suite fails. */
 const LOG_TAIL_BYTES = 1_500;
-const STAGE_TIMEOUT_MS = 12 * 60_000;
+const STAGE_TIMEOUT_MS = 20 * 60_000;
 /** Debian packages that suites need, and how to see that they are there. */
 const debianPackages: readonly [name: string, check: string[]][] = [
   ["swaks", ["swaks", "--version"]],
@@ -114,6 +114,11 @@ const stages: readonly Stage[] = [
     before: installPackages,
   },
   { name: "e2e", commands: () => [bunTest(["test/e2e"], ["--timeout=60000"])], suite: true, binary: true },
+  {
+    name: "commands",
+    commands: () => [[bun, "test/commands-seen.ts"]],
+    absent: () => (wanted === undefined ? undefined : "only some suites ran"),
+  },
 ];
 
 const { values } = parseArgs({ args: process.argv.slice(2), options: { only: { type: "string" } } });

@@ -1,8 +1,11 @@
 /** What clients and other servers reach, put together: site, front doors, listeners, TURN, iroh relay, Shadowsocks. */
 import type { Operations } from "../operations/operations.ts";
+import { clientAddress } from "../http/forwarded.ts";
 import { Registration } from "../auth/registration.ts";
 import { createApp } from "../http/app.ts";
 import type { SiteFacts } from "../http/facts.ts";
+import type { Session } from "../http/webmail/session.ts";
+import type { Webmail } from "../http/webmail/webmail.ts";
 import type { ConnectionLimits } from "../net/connection-limits.ts";
 import { MXDELIV_PATH } from "../federation/wire.ts";
 import { frontDoor } from "../net/front-door.ts";
@@ -22,6 +25,7 @@ import { openRest } from "./rest.ts";
 import { Shadowsocks } from "./shadowsocks.ts";
 import type { Supervisor } from "./supervisor.ts";
 import type { TurnAddresses, TurnService } from "./turn.ts";
+import { openWebmail } from "./webmail.ts";
 import { stsHost } from "./zone.ts";
 
 /** What listens where. */
@@ -55,6 +59,7 @@ export interface Front {
   connections(): Record<string, ConnectionFacts>;
   /** Shadowsocks. */
   proxy(): ConnectionFacts & { link: string | undefined };
+  webmail: Webmail;
 }
 
 /**
@@ -70,7 +75,8 @@ export async function openFront(parts: FrontParts): Promise<Front> {
     quotaBytes: ground.state.quotas.defaultBytes,
     proxyLink: config().shadowsocks.on_site ? shadowsocks.link() : undefined,
   });
-  const backend = openSite(parts, facts);
+  const webmail = openWebmail(ground, supervisor, parts.mail);
+  const backend = openSite(parts, facts, webmail);
   await backend.start();
   supervisor.onStop(() => backend.stop());
   await iroh.start({
@@ -105,6 +111,8 @@ export async function openFront(parts: FrontParts): Promise<Front> {
   await shadowsocks.start();
   supervisor.onReload((next) => shadowsocks.reconfigure(next));
   supervisor.onStop(() => listeners.stop());
+  // Before the listeners end, so that clients hear why.
+  supervisor.onStop(() => webmail.stop());
   await listeners.start(config().listen);
   supervisor.onReload((next) => listeners.reconfigure(next));
   supervisor.onStop(() => turn.stop());
@@ -124,16 +132,22 @@ export async function openFront(parts: FrontParts): Promise<Front> {
       shadowsocks: shadowsocks.connections(),
       iroh: iroh.connections(),
       turn: turn.connections(),
+      webmail: webmail.connections(),
     }),
     proxy: () => ({ ...shadowsocks.connections(), link: shadowsocks.link() }),
+    webmail,
   };
 }
 
-function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
+function openSite(parts: FrontParts, facts: () => SiteFacts, webmail: Webmail): HttpBackend<Session> {
   const { ground, supervisor, mail, tls, httpProof, dkim, admin, operations } = parts;
   const { config, clock, log, state, slots } = ground;
   const registration = new Registration({ state, config, log, slots });
-  const peerAddress = (request: Request): string => backend.peerOf(request)?.address ?? "";
+  const peerAddress = (request: Request): string => {
+    const socketAddress = backend.peerOf(request)?.address ?? "";
+    const forwarded = request.headers.get("x-forwarded-for");
+    return clientAddress(socketAddress, forwarded, config().site.trusted_proxies);
+  };
   const inbound = createInbound({ config: config(), door: mail.door, peerAddress, clock, log });
   supervisor.onReload((next) => inbound.reconfigure(inboundSettings(next)));
   const app = createApp({
@@ -152,14 +166,17 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
     wwwDir: () => siteDir(config(), state.settings),
     program: Bun.isStandaloneExecutable ? process.execPath : undefined,
     peerAddress,
+    corsOrigins: () => config().webmail.cors_origins,
     isSecure: (request) => backend.peerOf(request)?.secure === true,
     federation: (request) => inbound.answer(request),
     clock,
     log,
   });
   admin.open(operations, peerAddress);
-  const backend = new HttpBackend({
-    fetch: (request) => admin.answer(request) ?? app.fetch(request),
+  const backend = new HttpBackend<Session>({
+    fetch: (request, server, { address }) =>
+      admin.answer(request) ?? webmail.answer(request, server, address) ?? app.fetch(request),
+    websocket: webmail.websocket,
     onError: (error) => {
       log.emit({ kind: "internalFault", where: "http", error });
       return new Response("Internal error\n", { status: 500 });
@@ -169,7 +186,7 @@ function openSite(parts: FrontParts, facts: () => SiteFacts): HttpBackend {
 }
 
 /** Which engine answers on which kind of port. */
-function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend) {
+function answering({ ground, mail, iroh, turn }: FrontParts, backend: HttpBackend<Session>) {
   const { config, clock, log, traffic } = ground;
   const { door, auth, imap } = mail;
   const smtp = { hostname: config().hostname, door, auth, log, clock, tlsAvailable: true };

@@ -30,7 +30,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }
     figures: metrics.figures,
     addresses: () => ({ ...front().addresses(), metrics: metrics.bound() }),
     connections: () => front().connections(),
-    sessionsOf: (user) => mail.imap.sessions.get(user)?.size ?? 0,
+    sessionsOf: (user) => (mail.imap.sessions.get(user)?.size ?? 0) + front().webmail.countOf(user),
     delivered: (users) => mail.pusher.delivered(users, null),
     queue: {
       retry: (selection) => queue.retry(selection),

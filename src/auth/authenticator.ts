@@ -14,9 +14,11 @@ export interface LoginAttempt {
   password: string;
   /** Socket address of the peer, for throttling only. */
   peerAddress: string;
+  /** Makes no account; an unknown name then looks like a wrong password. */
+  existingOnly?: boolean;
 }
 
 export interface Authenticator {
-  /** Checks the credentials; creates the account at first login where policy allows. Never rejects. */
+  /** Checks the credentials; creates the account at first login where policy and attempt allow. Never rejects. */
   login(attempt: LoginAttempt): Promise<LoginResult>;
 }

@@ -240,6 +240,25 @@ describe("at the same moment", () => {
   });
 });
 
+describe("an attempt for existing accounts only", () => {
+  const attempt = { username: ada, password, peerAddress: "192.0.2.1", existingOnly: true };
+
+  test("makes none, takes as long as a wrong password, and finds the one that another makes", async () => {
+    const { enter, login, state, slots } = await house();
+    expect(await login.login(attempt)).toEqual(bad);
+    expect([state.accounts.size, slots.runs]).toEqual([0, 1]);
+    await enter(ada);
+    expect(await login.login(attempt)).toEqual(good(ada));
+  });
+
+  test("does not share its answer with one that may make the account", async () => {
+    const { enter, login, state } = await house();
+    const [existing, any] = await Promise.all([login.login(attempt), enter(ada)]);
+    expect([existing, any]).toEqual([bad, good(ada)]);
+    expect(state.accounts.size).toBe(1);
+  });
+});
+
 describe("a known account", () => {
   test("costs no hash while its password is remembered, and one for a wrong password", async () => {
     const { enter, slots } = await house();

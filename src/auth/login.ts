@@ -51,6 +51,7 @@ interface Candidate {
   user: Address;
   password: string;
   peerAddress: string;
+  existingOnly: boolean;
 }
 
 export class Login implements Authenticator {
@@ -95,14 +96,19 @@ export class Login implements Authenticator {
     while (this.#upgrading.size > 0) await Promise.all(this.#upgrading.values());
   }
 
-  async #decide({ username, password, peerAddress }: LoginAttempt): Promise<LoginResult> {
+  async #decide({
+    username,
+    password,
+    peerAddress,
+    existingOnly = false,
+  }: LoginAttempt): Promise<LoginResult> {
     const user = loginAddress(username, this.#config().domains);
     if (user === undefined || !isPossiblePassword(password)) {
       // Names and passwords that no account can have: saying no quickly gives nothing away.
       this.#throttle.failed(peerAddress);
       return { ok: false, why: "badCredentials" };
     }
-    const candidate = { user, password, peerAddress };
+    const candidate = { user, password, peerAddress, existingOnly };
     const outcome = this.#isVerified(candidate) ? "good" : await this.#check(candidate);
     if (outcome === "good" && this.#admit(user)) return { ok: true, user };
     if (outcome === "unavailable") return { ok: false, why: "unavailable" };
@@ -130,9 +136,11 @@ export class Login implements Authenticator {
 
   /** Joins the same check if it is under way: a client's IMAP and SMTP connections cost one hash. */
   #check(candidate: Candidate): Promise<Outcome> {
-    const { user, password, peerAddress } = candidate;
+    const { user, password, peerAddress, existingOnly } = candidate;
     if (this.#throttle.isOver(peerAddress)) return Promise.resolve("unavailable");
-    const key = this.#verified.digest(user, peerAddress, password).toString("latin1");
+    const digest = this.#verified.digest(user, peerAddress, password).toString("latin1");
+    // Who may make the account must not share the answer of who may not.
+    const key = existingOnly ? `${digest} existing` : digest;
     return joinFlight(this.#checking, key, () => this.#checkSlowly(candidate));
   }
 
@@ -151,9 +159,10 @@ export class Login implements Authenticator {
     return joinFlight(this.#creating, user, () => this.#create(candidate));
   }
 
-  #mayCreate({ user, password }: Candidate): boolean {
+  #mayCreate({ user, password, existingOnly }: Candidate): boolean {
     const rules = this.#config().accounts;
     return (
+      !existingOnly &&
       this.#state.settings.jitEnabled &&
       !this.#state.blocklist.has(user) &&
       nameFault(localpartOf(user), rules) === undefined &&

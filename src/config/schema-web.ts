@@ -30,6 +30,14 @@ const security = (what: string) =>
     });
 
 export const site = z.strictObject({
+  trusted_proxies: z
+    .array(z.union([z.ipv4(), z.ipv6()]))
+    .max(64)
+    .default([])
+    .meta({
+      description:
+        "Addresses of reverse proxies in front of the HTTP ports: only their `X-Forwarded-For` is believed, for limits and lock-outs by address.",
+    }),
   language: z.enum(languages).default("auto").meta({
     description:
       "Language of the site: `auto` is what the visitor's browser asks for. Visitors can always choose another. A setting made at run time wins.",

@@ -2,6 +2,7 @@
 import { eq, sql } from "drizzle-orm";
 import type { Address } from "../core/address.ts";
 import { type Db, inTransaction } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { GLOBAL_QUOTA_USER, NEVER_LOGGED_IN, passwords, quotas } from "./schema.ts";
 
 /** What is kept about an account. Times as in schema.ts. */
@@ -18,35 +19,29 @@ export interface AccountRow {
 
 type RawAccount = [string, string, number, number | null, number | null, number | null, string | null];
 
-export class AccountRows {
+export class AccountRows extends PreparedRows<ReturnType<typeof prepare>> {
   readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
 
   constructor(db: Db) {
+    super(() => prepare(db));
     this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
   }
 
   /** Every account with a password, in one pass. An empty hash is no password: such a row counts as absent. */
   forEach(visit: (user: Address, row: AccountRow) => void): void {
-    for (const raw of this.#statements.all.values() as RawAccount[]) {
+    for (const raw of this.statements.all.values() as RawAccount[]) {
       if (raw[1] !== "") visit(raw[0] as Address, toRow(raw));
     }
   }
 
   get(user: Address): AccountRow | undefined {
-    const raw = (this.#statements.one.values({ user }) as RawAccount[])[0];
+    const raw = (this.statements.one.values({ user }) as RawAccount[])[0];
     return raw === undefined || raw[1] === "" ? undefined : toRow(raw);
   }
 
   /** Adds an account, unless there is one: never overwrites. @returns whether it was added */
   insert(user: Address, row: AccountRow): boolean {
-    const { addPassword, putQuota } = this.#statements;
+    const { addPassword, putQuota } = this.statements;
     return inTransaction(this.#db, () => {
       const added = addPassword.get({ user, hash: row.hash, createdAt: row.createdAtSec });
       if (added === undefined) return false;
@@ -63,28 +58,28 @@ export class AccountRows {
   }
 
   setHash(user: Address, hash: string): void {
-    this.#statements.setHash.run({ user, hash });
+    this.statements.setHash.run({ user, hash });
   }
 
   /** Sets the quota of an account, or of the whole server; as `quotas.max_storage`. */
   setQuota(user: Address | typeof GLOBAL_QUOTA_USER, quotaBytes: number): void {
-    this.#statements.setQuota.run({ user, maxStorage: quotaBytes });
+    this.statements.setQuota.run({ user, maxStorage: quotaBytes });
   }
 
   setLogins(user: Address, firstLoginAtSec: number, lastLoginAtSec: number): void {
-    this.#statements.setLogins.run({ user, firstLoginAt: firstLoginAtSec, lastLoginAt: lastLoginAtSec });
+    this.statements.setLogins.run({ user, firstLoginAt: firstLoginAtSec, lastLoginAt: lastLoginAtSec });
   }
 
   remove(user: Address): void {
     inTransaction(this.#db, () => {
-      this.#statements.removePassword.run({ user });
-      this.#statements.removeQuota.run({ user });
+      this.statements.removePassword.run({ user });
+      this.statements.removeQuota.run({ user });
     });
   }
 
   /** @returns as `quotas.max_storage`; 0 when the server has no default of its own */
   globalQuotaBytes(): number {
-    const row = this.#statements.quota.get({ user: GLOBAL_QUOTA_USER });
+    const row = this.statements.quota.get({ user: GLOBAL_QUOTA_USER });
     return row?.maxStorage ?? 0;
   }
 }

@@ -1,6 +1,7 @@
 /** Rows of `audit_events`: the last thousand changes that operators made. */
 import { desc, lte, sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { auditEvents } from "./schema.ts";
 
 /** Older ones are removed. */
@@ -15,28 +16,19 @@ export interface AuditRow {
   done: boolean;
 }
 
-export class AuditRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class AuditRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   add({ atSec, operation, face, done }: AuditRow): void {
-    const { id } = this.#statements.add.get({ at: atSec, operation, face, done });
-    this.#statements.trim.run({ last: id - KEPT });
+    const { id } = this.statements.add.get({ at: atSec, operation, face, done });
+    this.statements.trim.run({ last: id - KEPT });
   }
 
   /** Newest first. */
   latest(limit: number): AuditRow[] {
-    return this.#statements.latest
+    return this.statements.latest
       .all({ limit })
       .map(({ at, operation, face, done }) => ({ atSec: at, operation, face, done }));
   }

@@ -2,6 +2,7 @@
 import { eq, sql } from "drizzle-orm";
 import type { Address } from "../core/address.ts";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { blockedUsers } from "./schema.ts";
 
 export interface BlockRow {
@@ -9,32 +10,23 @@ export interface BlockRow {
   blockedAtSec: number;
 }
 
-export class BlockRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class BlockRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   forEach(visit: (user: Address, row: BlockRow) => void): void {
-    for (const row of this.#statements.all.all()) {
+    for (const row of this.statements.all.all()) {
       visit(row.username as Address, { reason: row.reason, blockedAtSec: row.blockedAt });
     }
   }
 
   put(user: Address, row: BlockRow): void {
-    this.#statements.put.run({ user, reason: row.reason, blockedAt: row.blockedAtSec });
+    this.statements.put.run({ user, reason: row.reason, blockedAt: row.blockedAtSec });
   }
 
   remove(user: Address): void {
-    this.#statements.remove.run({ user });
+    this.statements.remove.run({ user });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Rows of `contacts`. */
 import { eq, sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { contacts } from "./schema.ts";
 
 export interface ContactRow {
@@ -11,45 +12,36 @@ export interface ContactRow {
   createdAtSec: number;
 }
 
-export class ContactRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class ContactRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   find(slug: string): ContactRow | undefined {
-    return this.#statements.find.get({ slug });
+    return this.statements.find.get({ slug });
   }
 
   count(): number {
-    return this.#statements.count.get()?.rows ?? 0;
+    return this.statements.count.get()?.rows ?? 0;
   }
 
   list(limit: number, offset: number): ContactRow[] {
-    return this.#statements.list.all({ limit, offset });
+    return this.statements.list.all({ limit, offset });
   }
 
   /** @returns false if there is one of that slug */
   insert(row: ContactRow): boolean {
-    return this.#statements.insert.get({ ...row }) !== undefined;
+    return this.statements.insert.get({ ...row }) !== undefined;
   }
 
   /** @returns whether there was one to change */
   update(slug: string, { url, name }: Pick<ContactRow, "url" | "name">): boolean {
-    return this.#statements.update.get({ slug, url, name }) !== undefined;
+    return this.statements.update.get({ slug, url, name }) !== undefined;
   }
 
   /** @returns whether there was one */
   remove(slug: string): boolean {
-    return this.#statements.remove.get({ slug }) !== undefined;
+    return this.statements.remove.get({ slug }) !== undefined;
   }
 }
 

@@ -2,33 +2,25 @@
 import { eq, sql } from "drizzle-orm";
 import type { Domain } from "../core/address.ts";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { domainQuotas } from "./schema.ts";
 
-export class DomainQuotaRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class DomainQuotaRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   /** @param visit gets bytes; 0 is unlimited */
   forEach(visit: (domain: Domain, bytes: number) => void): void {
-    for (const row of this.#statements.all.all()) visit(row.domain as Domain, row.maxStorage);
+    for (const row of this.statements.all.all()) visit(row.domain as Domain, row.maxStorage);
   }
 
   put(domain: Domain, bytes: number): void {
-    this.#statements.put.run({ domain, bytes });
+    this.statements.put.run({ domain, bytes });
   }
 
   remove(domain: Domain): void {
-    this.#statements.remove.run({ domain });
+    this.statements.remove.run({ domain });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Rows of `dns_overrides`. */
 import { eq, sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { dnsOverrides } from "./schema.ts";
 
 export interface OverrideRow {
@@ -10,22 +11,13 @@ export interface OverrideRow {
   updatedAtSec: number;
 }
 
-export class OverrideRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class OverrideRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   forEach(visit: (lookupKey: string, row: OverrideRow) => void): void {
-    for (const { lookupKey, targetHost, comment, createdAt, updatedAt } of this.#statements.all.all()) {
+    for (const { lookupKey, targetHost, comment, createdAt, updatedAt } of this.statements.all.all()) {
       visit(lookupKey, {
         target: targetHost,
         comment,
@@ -36,11 +28,11 @@ export class OverrideRows {
   }
 
   put(lookupKey: string, row: OverrideRow): void {
-    this.#statements.put.run({ lookupKey, ...row });
+    this.statements.put.run({ lookupKey, ...row });
   }
 
   remove(lookupKey: string): void {
-    this.#statements.remove.run({ lookupKey });
+    this.statements.remove.run({ lookupKey });
   }
 }
 

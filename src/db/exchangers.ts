@@ -1,6 +1,7 @@
 /** Rows of `exchangers`. */
 import { eq, sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { exchangers } from "./schema.ts";
 
 export interface ExchangerRow {
@@ -12,22 +13,13 @@ export interface ExchangerRow {
   updatedAtSec: number;
 }
 
-export class ExchangerRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class ExchangerRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   forEach(visit: (name: string, row: ExchangerRow) => void): void {
-    for (const row of this.#statements.all.all()) {
+    for (const row of this.statements.all.all()) {
       visit(row.name, {
         url: row.url,
         enabled: row.enabled,
@@ -40,11 +32,11 @@ export class ExchangerRows {
   }
 
   put(name: string, row: ExchangerRow): void {
-    this.#statements.put.run({ name, ...row, enabled: row.enabled ? 1 : 0 });
+    this.statements.put.run({ name, ...row, enabled: row.enabled ? 1 : 0 });
   }
 
   remove(name: string): void {
-    this.#statements.remove.run({ name });
+    this.statements.remove.run({ name });
   }
 }
 

@@ -2,6 +2,7 @@
 import { and, asc, eq, gte, lt, sql } from "drizzle-orm";
 import { parseJson } from "../core/json.ts";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { historySamples } from "./schema.ts";
 
 export interface HistoryRow {
@@ -9,28 +10,19 @@ export interface HistoryRow {
   sample: Readonly<Record<string, number>>;
 }
 
-export class HistoryRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class HistoryRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   /** Writes a slot over. */
   put(tier: number, slot: number, { startedAtSec, sample }: HistoryRow): void {
-    this.#statements.put.run({ tier, slot, startedAt: startedAtSec, sample: JSON.stringify(sample) });
+    this.statements.put.run({ tier, slot, startedAt: startedAtSec, sample: JSON.stringify(sample) });
   }
 
   /** @param beforeSec exclusive @returns oldest first */
   between(tier: number, fromSec: number, beforeSec: number): HistoryRow[] {
-    const rows = this.#statements.between.all({ tier, from: fromSec, before: beforeSec });
+    const rows = this.statements.between.all({ tier, from: fromSec, before: beforeSec });
     return rows.map(({ startedAt, sample }) => ({ startedAtSec: startedAt, sample: numbersOf(sample) }));
   }
 }

@@ -1,29 +1,21 @@
 /** Rows of `message_stats`. */
 import { sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { messageStats } from "./schema.ts";
 
-export class MessageStatRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class MessageStatRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   forEach(visit: (name: string, count: number) => void): void {
-    for (const { name, count } of this.#statements.all.all()) visit(name, count);
+    for (const { name, count } of this.statements.all.all()) visit(name, count);
   }
 
   /** Adds to a counter, so that two writers can't lose each other's counts. */
   add(name: string, count: number): void {
-    this.#statements.add.run({ name, count });
+    this.statements.add.run({ name, count });
   }
 }
 

@@ -2,37 +2,27 @@
 import { eq, sql } from "drizzle-orm";
 import type { PeerKey } from "../core/peer-key.ts";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { federationRules, federationSilentDismiss } from "./schema.ts";
 
 const tables = { rules: federationRules, dismissed: federationSilentDismiss } as const;
 
-export class PeerListRows {
-  readonly #db: Db;
-  readonly #list: keyof typeof tables;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class PeerListRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db, list: keyof typeof tables) {
-    this.#db = db;
-    this.#list = list;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db, this.#list);
-    return this.#prepared;
+    super(() => prepare(db, list));
   }
 
   forEach(visit: (peer: PeerKey, createdAtSec: number) => void): void {
-    for (const row of this.#statements.all.all()) visit(row.domain as PeerKey, row.createdAt);
+    for (const row of this.statements.all.all()) visit(row.domain as PeerKey, row.createdAt);
   }
 
   /** One that is there keeps its date. */
   put(peer: PeerKey, createdAtSec: number): void {
-    this.#statements.put.run({ peer, createdAtSec });
+    this.statements.put.run({ peer, createdAtSec });
   }
 
   remove(peer: PeerKey): void {
-    this.#statements.remove.run({ peer });
+    this.statements.remove.run({ peer });
   }
 }
 

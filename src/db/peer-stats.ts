@@ -2,6 +2,7 @@
 import { desc, eq, sql } from "drizzle-orm";
 import type { PeerKey } from "../core/peer-key.ts";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { federationServerStats as stats } from "./schema.ts";
 
 export interface PeerStatRow {
@@ -19,31 +20,22 @@ export interface PeerStatRow {
   lastActive: number;
 }
 
-export class PeerStatRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class PeerStatRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   /** The most recently active first. */
   forEach(visit: (peer: PeerKey, row: PeerStatRow) => void): void {
-    for (const { domain, ...row } of this.#statements.all.all()) visit(domain as PeerKey, row);
+    for (const { domain, ...row } of this.statements.all.all()) visit(domain as PeerKey, row);
   }
 
   put(peer: PeerKey, row: PeerStatRow): void {
-    this.#statements.put.run({ domain: peer, ...row });
+    this.statements.put.run({ domain: peer, ...row });
   }
 
   remove(peer: PeerKey): void {
-    this.#statements.remove.run({ domain: peer });
+    this.statements.remove.run({ domain: peer });
   }
 }
 

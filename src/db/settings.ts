@@ -1,32 +1,24 @@
 /** Rows of `settings`. */
 import { eq, sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { settings } from "./schema.ts";
 
-export class SettingRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class SettingRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   forEach(visit: (key: string, value: string) => void): void {
-    for (const { key, value } of this.#statements.all.all()) visit(key, value);
+    for (const { key, value } of this.statements.all.all()) visit(key, value);
   }
 
   put(key: string, value: string): void {
-    this.#statements.put.run({ key, value });
+    this.statements.put.run({ key, value });
   }
 
   remove(key: string): void {
-    this.#statements.remove.run({ key });
+    this.statements.remove.run({ key });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Rows of `registration_tokens`. */
 import { and, eq, lt, sql } from "drizzle-orm";
 import type { Db } from "./open.ts";
+import { PreparedRows } from "./prepared-rows.ts";
 import { registrationTokens } from "./schema.ts";
 
 export interface TokenRow {
@@ -12,22 +13,13 @@ export interface TokenRow {
   createdAtSec: number;
 }
 
-export class TokenRows {
-  readonly #db: Db;
-  #prepared: ReturnType<typeof prepare> | undefined;
-
+export class TokenRows extends PreparedRows<ReturnType<typeof prepare>> {
   constructor(db: Db) {
-    this.#db = db;
-  }
-
-  /** Prepared at first use: constructors do no I/O. */
-  get #statements() {
-    this.#prepared ??= prepare(this.#db);
-    return this.#prepared;
+    super(() => prepare(db));
   }
 
   forEach(visit: (token: string, row: TokenRow) => void): void {
-    for (const row of this.#statements.all.all()) {
+    for (const row of this.statements.all.all()) {
       visit(row.token, {
         maxUses: row.maxUses,
         usedCount: row.usedCount,
@@ -42,21 +34,21 @@ export class TokenRows {
   insert(token: string, row: TokenRow): boolean {
     const { maxUses, usedCount, comment, expiresAtSec, createdAtSec } = row;
     const values = { token, maxUses, usedCount, comment, createdAt: createdAtSec };
-    return this.#statements.insert.get({ ...values, expiresAt: expiresAtSec ?? null }) !== undefined;
+    return this.statements.insert.get({ ...values, expiresAt: expiresAtSec ?? null }) !== undefined;
   }
 
   update(token: string, terms: Pick<TokenRow, "maxUses" | "comment" | "expiresAtSec">): void {
     const { maxUses, comment, expiresAtSec } = terms;
-    this.#statements.update.run({ token, maxUses, comment, expiresAt: expiresAtSec ?? null });
+    this.statements.update.run({ token, maxUses, comment, expiresAt: expiresAtSec ?? null });
   }
 
   /** Counts one use if one is left. @returns whether it was */
   consume(token: string): boolean {
-    return this.#statements.consume.get({ token }) !== undefined;
+    return this.statements.consume.get({ token }) !== undefined;
   }
 
   remove(token: string): void {
-    this.#statements.remove.run({ token });
+    this.statements.remove.run({ token });
   }
 }
 

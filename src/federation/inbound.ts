@@ -8,11 +8,11 @@
  * - Never rejects; an intake that was opened is finished or aborted.
  */
 import type { Address } from "../core/address.ts";
-import { CR, CRLF, LF } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import { type Refusal, refuse, type Verdict } from "../core/verdict.ts";
 import type { Intake, MailDoor, SubmitterFacts } from "../delivery/intake.ts";
 import type { Log } from "../log/events.ts";
+import { LineEnds } from "../mime/line-ends.ts";
 import { networkOf } from "../net/connection-limits.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { answerVerdict, readEnvelope, requestFaults, type WireAnswer } from "./wire.ts";
@@ -162,49 +162,6 @@ export class Inbound {
     if (verdict.do === "refuse") log.emit({ kind: "messageRefused", via: "http", why: verdict.why });
     else log.emit({ kind: "messageDropped", via: "http", why: verdict.why });
     return verdict;
-  }
-}
-
-/** Messages come with LF or CRLF; the door wants CRLF. A lone CR stays what it is. */
-class LineEnds {
-  readonly #sink: (bytes: Uint8Array) => void;
-  #last = 0;
-
-  constructor(sink: (bytes: Uint8Array) => void) {
-    this.#sink = sink;
-  }
-
-  write(bytes: Uint8Array): void {
-    const bare = this.#bareLineFeeds(bytes);
-    this.#last = bytes.at(-1) ?? this.#last;
-    if (bare.length === 0) {
-      this.#sink(bytes);
-      return;
-    }
-    const out = new Uint8Array(bytes.length + bare.length);
-    let from = 0;
-    let at = 0;
-    for (const lf of bare) {
-      out.set(bytes.subarray(from, lf), at);
-      at += lf - from;
-      out[at++] = CR;
-      from = lf;
-    }
-    out.set(bytes.subarray(from), at);
-    this.#sink(out);
-  }
-
-  #bareLineFeeds(bytes: Uint8Array): number[] {
-    const bare: number[] = [];
-    for (let lf = bytes.indexOf(LF); lf >= 0; lf = bytes.indexOf(LF, lf + 1)) {
-      if ((lf === 0 ? this.#last : bytes[lf - 1]) !== CR) bare.push(lf);
-    }
-    return bare;
-  }
-
-  /** A message ends with a line end on port 25; some senders leave it out here. */
-  end(): void {
-    if (this.#last !== LF) this.#sink(CRLF);
   }
 }
 

@@ -65,6 +65,7 @@ function world(over: Partial<SiteFacts> = {}): World {
     wwwDir: () => undefined,
     program: undefined,
     peerAddress: () => w.peer,
+    corsOrigins: () => ["https://app.example"],
     isSecure: () => true,
     clock,
     log: { emit: (event) => void w.events.push(event), counts: () => new Map() },
@@ -77,6 +78,23 @@ const html = { headers: { accept: "text/html,application/xhtml+xml" } };
 const post = { method: "POST" };
 const LINK =
   "dclogin:abcdefgh@relay.test/?p=p%40ss%3Cword&v=1&ih=relay.test&ip=993&is=ssl&sh=relay.test&sp=465&ss=ssl&ic=3";
+
+const origins: [origin: string, allowed: string | null, preflight: number][] = [
+  ["https://app.example", "https://app.example", 204],
+  ["https://evil.example", null, 403],
+  ["null", null, 403],
+];
+test.each(origins)("pages of %s see /new as far as they may", async (origin, allowed, preflight) => {
+  const w = world();
+  const headers = { origin };
+  const before = await w.get("/new", { method: "OPTIONS", headers });
+  const after = await w.get("/new", { ...post, headers });
+  expect([before.status, after.status]).toEqual([preflight, 200]);
+  for (const answer of [before, after]) {
+    expect(answer.headers.get("access-control-allow-origin")).toBe(allowed);
+    expect(answer.headers.get("vary")).toBe("Origin");
+  }
+});
 
 test("POST /new answers what clients and scripts read", async () => {
   const w = world();

@@ -35,6 +35,8 @@ export interface AppParts {
   acmeProof?: (host: string, token: string) => string | undefined;
   /** Socket address of the peer; for throttling only. */
   peerAddress(request: Request): string;
+  /** Origins of other sites whose pages may make accounts here; `*` is all. None unless given. */
+  corsOrigins?(): readonly string[];
   /** Whether a request came by TLS. */
   isSecure(request: Request): boolean;
   /** Mail from other relays (`/mxdeliv`). */

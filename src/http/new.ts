@@ -8,6 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import { networkOf } from "../net/connection-limits.ts";
 import { RateLimiter } from "../policy/rate.ts";
 import { readBody } from "./body.ts";
+import { corsHeaders, crossOrigin, preflight } from "./cors.ts";
 import type { RegistrationStatus, SiteFacts } from "./facts.ts";
 import { dcaccountLink, dcloginLink } from "./links.ts";
 import { qrSvg } from "./qr.ts";
@@ -20,6 +21,7 @@ import { textsOf } from "./www/translations.ts";
 const NEW_BODY_MAX_BYTES = 4096;
 /** Longer ones are no tokens of ours, and would not fit a QR code. */
 const TOKEN_MAX_CHARS = 256;
+const CORS = { methods: "POST, OPTIONS", headers: "Content-Type" };
 
 export type RegistrationRefusal = Exclude<
   NewAccountRefusal,
@@ -42,6 +44,8 @@ export interface NewParts {
   /** Accounts from one IP address (of IPv6: one /64). Asked at each request. */
   newRate(): { perMinute: number; burst: number };
   peerAddress(request: Request): string;
+  /** Origins of other sites whose pages may make accounts here; `*` is all. None unless given. */
+  corsOrigins?(): readonly string[];
   clock: Clock;
 }
 
@@ -71,6 +75,14 @@ export function addNew(
     c.header("Cache-Control", "no-store");
     if (trusted) return c.redirect(dcaccountLink(host, ports.https, token), 302);
     return await offer(c, token);
+  });
+  app.use("/new", async (c, next) => {
+    const cross = crossOrigin(c.req.raw, parts.corsOrigins?.() ?? []);
+    const headers = corsHeaders(cross, CORS);
+    if (c.req.method === "OPTIONS" && cross !== "none") return preflight(cross, headers);
+    await next();
+    for (const [name, value] of Object.entries(headers)) c.res.headers.set(name, value);
+    return undefined;
   });
   app.post("/new", (c) => createAccount(c, parts, limiter));
   app.all("/new", (c) => {

@@ -57,7 +57,7 @@ export interface LiveRelay {
   restart: (() => void) | undefined;
   /** Puts changed settings into effect, as far as they need no restart. @returns what could not be taken */
   applySettings(): Promise<string[]>;
-  /** How many connections a user has with IMAP. */
+  /** How many connections a user has with IMAP, or from pages. */
   sessionsOf(user: Address): number;
   /** There is mail from us in these mailboxes: wakes phones. */
   delivered(users: readonly Address[]): void;

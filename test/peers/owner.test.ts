@@ -31,7 +31,9 @@ test.skipIf(!isRoot)("what root's commands leave belongs to the relay's user", a
   const run = (...args: string[]) => runMadmail([...args, "--config", config, "--json"]);
   expect((await run("accounts", "create", "alice", "--password", "password-1")).code).toBe(0);
   expect((await run("imap-mboxes", "create", "alice", "Letters")).code).toBe(0);
-  expect((await run("notice", "send", "alice", "--subject", "Hello", "--body", "There", "--yes")).code).toBe(0);
+  expect((await run("notice", "send", "alice", "--subject", "Hello", "--body", "There", "--yes")).code).toBe(
+    0,
+  );
   const list = join(directory, "accounts.json");
   expect((await run("accounts", "export", "-o", list)).code).toBe(0);
   // What the command writes for root is root's.

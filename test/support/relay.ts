@@ -3,7 +3,7 @@
  * started again on the same ports, with every byte it printed kept for the privacy check.
  * The binary is `dist/madmail`, or what MADMAIL_BIN names.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { ReadableSubprocess } from "bun";
@@ -282,8 +282,15 @@ function binaryPath(): string {
   return path;
 }
 
+/** For test/commands-seen.ts: which commands the suites ran. */
+function noteCommand(args: readonly string[]): void {
+  const artifacts = join(root, "test-artifacts");
+  if (existsSync(artifacts)) appendFileSync(join(artifacts, "commands.log"), `${JSON.stringify(args)}\n`);
+}
+
 /** Starts `madmail` with arguments; whoever starts it ends it. */
 export function startMadmail(args: readonly string[]) {
+  noteCommand(args);
   return Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "ignore", stderr: "ignore" });
 }
 
@@ -292,6 +299,7 @@ export async function runMadmail(
   args: readonly string[],
 ): Promise<{ code: number; output: string; ms: number }> {
   const startedAt = performance.now();
+  noteCommand(args);
   const child = Bun.spawn([binaryPath(), ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),

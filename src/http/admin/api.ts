@@ -12,13 +12,14 @@ import type { Log } from "../../log/events.ts";
 import { OperationError, type OperationFault, type Scope } from "../../operations/operation.ts";
 import type { Operations } from "../../operations/operations.ts";
 import { readBody } from "../body.ts";
+import { corsHeaders, crossOrigin, preflight } from "../cors.ts";
 import type { AdminCall, AdminMethod, AdminResult } from "./resource.ts";
 import { type FoundResource, findResource } from "./resources.ts";
 import type { AdminSessions } from "./sessions.ts";
 
 const REQUEST_MAX_BYTES = 1024 * 1024;
 const FAILURES_PER_MINUTE = 10;
-const PREFLIGHT_MAX_AGE_S = 86_400;
+const CORS = { methods: "POST, OPTIONS", headers: "Authorization, Content-Type" };
 
 export interface AdminApiParts {
   operations: Operations;
@@ -65,14 +66,13 @@ export class AdminApi {
 
   /** Answers what came to the API's path. Never rejects. */
   async answer(request: Request): Promise<Response> {
-    const cross = this.#crossOrigin(request);
-    if (request.method === "OPTIONS") {
-      return new Response(null, { status: cross === "refused" ? 403 : 204, headers: corsHeaders(cross) });
-    }
+    const cross = crossOrigin(request, this.#parts.origins());
+    const headers = corsHeaders(cross, CORS);
+    if (request.method === "OPTIONS") return preflight(cross, headers);
     const envelope = await this.#envelope(request);
     const { status, body, error, resource } = envelope;
     const answer = { status, resource, body, error: error ?? null, version };
-    return Response.json(answer, { headers: { ...corsHeaders(cross), "Cache-Control": "no-store" } });
+    return Response.json(answer, { headers: { ...headers, "Cache-Control": "no-store" } });
   }
 
   async #envelope(request: Request): Promise<Envelope> {
@@ -151,28 +151,9 @@ export class AdminApi {
       return { status: 500, resource, error: "internal fault" };
     }
   }
-
-  #crossOrigin(request: Request): "none" | "refused" | { origin: string } {
-    const origin = request.headers.get("origin");
-    if (origin === null) return "none";
-    const origins = this.#parts.origins();
-    if (URL.canParse(origin) && new URL(origin).host === request.headers.get("host")) return { origin };
-    return origins.includes("*") || origins.includes(origin) ? { origin } : "refused";
-  }
 }
 
 function bearerOf(headers: Record<string, string>): string | undefined {
   const value = headers["Authorization"] ?? headers["authorization"];
   return value?.startsWith("Bearer ") === true ? value.slice("Bearer ".length).trim() : undefined;
-}
-
-function corsHeaders(cross: "none" | "refused" | { origin: string }): Record<string, string> {
-  if (typeof cross === "string") return { Vary: "Origin" };
-  return {
-    Vary: "Origin",
-    "Access-Control-Allow-Origin": cross.origin,
-    "Access-Control-Allow-Methods": "POST, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type",
-    "Access-Control-Max-Age": String(PREFLIGHT_MAX_AGE_S),
-  };
 }
