@@ -30,6 +30,11 @@ export function Pending() {
             <p class="quiet">{t.pendingLead}</p>
             {rows.length === 0 ? null : (
               <div class="toolbar">
+                {rows.some(({ effect }) => effect === "restart") ? (
+                  <Act onClick={() => attempt(() => call("relay.restart", {}), t.restarting)}>
+                    {t.restart}
+                  </Act>
+                ) : null}
                 <Act kind="primary" onClick={() => reloadRelay().then(afterwards)}>
                   {texts.value.shell.reloadNow}
                 </Act>

@@ -63,6 +63,8 @@ export const relay = {
     pendingLead:
       "These changes are kept, and count after a reload. Connections that they are not about go on.",
     nothingPending: "Nothing waits: what is set is in force.",
+    restart: "Restart",
+    restarting: "The relay restarts; you will have to log in again",
     inForce: "In force",
     willBe: "Will be",
     undo: "Take back",

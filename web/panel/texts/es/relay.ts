@@ -63,6 +63,8 @@ export const relay: RelayTexts = {
     },
     pendingLead: "Estos cambios están guardados y valen tras una recarga. Las demás conexiones continúan.",
     nothingPending: "Nada espera: lo ajustado está en vigor.",
+    restart: "Reiniciar",
+    restarting: "El relay se reinicia; tendrás que volver a entrar",
     inForce: "En vigor",
     willBe: "Será",
     undo: "Deshacer",
