@@ -86,7 +86,7 @@ test.skipIf(missing)(
     await page.waitForSelector("dialog [role=alert]");
     await page.fill("dialog input[name=size]", "64M");
     await page.click("dialog button[type=submit]");
-    await page.waitForSelector("main:has-text('of 64 MB')");
+    await page.waitForSelector("main:has-text('of 64\u00a0MB')");
     expect((await panel.call("quota.get", { user: bob.address })).quotaBytes).toBe(64 * 1024 * 1024);
 
     const session = await ImapClient.open({ port: relay.ports.imaps, tls: true });

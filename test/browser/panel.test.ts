@@ -279,7 +279,7 @@ test.skipIf(missing)(
     const { page } = visitor;
     await panel.enter(visitor);
     await panel.open(visitor, "/queue");
-    await relay.stop();
+    console.log(`the relay under an open panel stopped in ${Math.round((await relay.stop()).ms)} ms`);
     await page.click("a:has-text('Settings')");
     await page.waitForSelector("[role=alert]:has-text('does not answer')");
     await picture(page, "panel-away");

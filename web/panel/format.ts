@@ -16,7 +16,7 @@ export function size(bytes: number): string {
     value /= STEP;
     unit++;
   }
-  return `${number(value, value < 10 && unit > 0 ? 1 : 0)} ${units[unit] ?? ""}`;
+  return measured(number(value, value < 10 && unit > 0 ? 1 : 0), units[unit] ?? "");
 }
 
 /** A quota, where 0 is none. */
@@ -89,13 +89,13 @@ export function span(ms: number): string {
 
 /** Milliseconds as they are measured. */
 export function milliseconds(ms: number): string {
-  const format = new Intl.NumberFormat(language.value, {
-    style: "unit",
-    unit: "millisecond",
-    unitDisplay: "short",
-    maximumFractionDigits: ms < 10 ? 1 : 0,
-  });
-  return format.format(ms);
+  return measured(number(ms, ms < 10 ? 1 : 0), "ms");
+}
+
+/** Figure and unit stay in this order where lines run from the right (Unicode Bidirectional Algorithm, isolates). */
+function measured(figure: string, unit: string): string {
+  const text = `${figure}\u00a0${unit}`;
+  return language.value === "fa" ? `\u2066${text}\u2069` : text;
 }
 
 /** How much of a page's heading figures: `1.2K`. */

@@ -14,7 +14,7 @@ export interface Loaded<T> {
 export interface Load<T> {
   state: Signal<Loaded<T>>;
   /** Asks again. */
-  reload(): Promise<void>;
+  reload: () => Promise<void>;
 }
 
 const LOOK_AGAIN_MS = 2000;

@@ -1,6 +1,5 @@
 /** @jsxImportSource preact */
 /** What was changed and does not count yet: what is in force, what will be, and taking it back. */
-import type { OutputOf } from "../../../src/operations/operations.ts";
 import { call } from "../api.ts";
 import { useLoad } from "../load.ts";
 import { Act } from "../parts/act.tsx";
@@ -9,9 +8,7 @@ import { attempt } from "../parts/notes.tsx";
 import { Table } from "../parts/table.tsx";
 import { changes, reloadRelay } from "../pending-banner.tsx";
 import { texts } from "../texts.ts";
-import { believed, Value } from "./settings.tsx";
-
-type Setting = OutputOf<"settings.list">["settings"][number];
+import { believed, type Setting, Value } from "./settings/setting.tsx";
 
 export function Pending() {
   const t = texts.value.settings;

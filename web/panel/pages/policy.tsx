@@ -13,6 +13,8 @@ import { Sizes } from "./federation/sizes.tsx";
 export function Policy() {
   const t = texts.value.policy;
   const load = useLoad("federation", () => call("federation.get", {}));
+  const setPolicy = (next: "ACCEPT" | "REJECT", expected: string) =>
+    attempt(() => call("federation.setPolicy", { policy: next, expected })).then(load.reload);
   return (
     <>
       <Answered load={load}>
@@ -35,11 +37,7 @@ export function Policy() {
                       type="radio"
                       name="policy"
                       checked={policy === each}
-                      onChange={() =>
-                        attempt(() => call("federation.setPolicy", { policy: each, expected: policy })).then(
-                          load.reload,
-                        )
-                      }
+                      onChange={() => void setPolicy(each, policy)}
                     />
                     <span>
                       {t.policies[each]}

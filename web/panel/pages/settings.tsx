@@ -1,7 +1,6 @@
 /** @jsxImportSource preact */
 /** Every setting: its value, who says so, and when a change counts. */
 import { useSignal } from "@preact/signals";
-import type { OutputOf } from "../../../src/operations/operations.ts";
 import { call } from "../api.ts";
 import { number } from "../format.ts";
 import { useLoad } from "../load.ts";
@@ -15,9 +14,8 @@ import { Table } from "../parts/table.tsx";
 import { changes } from "../pending-banner.tsx";
 import { place, setQuery } from "../router.ts";
 import { texts } from "../texts.ts";
+import { believed, type Setting, Value } from "./settings/setting.tsx";
 import { SettingDialog } from "./settings/setting-dialog.tsx";
-
-export type Setting = OutputOf<"settings.list">["settings"][number];
 
 export function Settings() {
   const t = texts.value.settings;
@@ -119,16 +117,4 @@ export function Settings() {
       )}
     </>
   );
-}
-
-/** What the change supposes; a secret that was not shown supposes nothing. */
-export function believed({ value }: Setting): { expected?: string } {
-  return value === null ? {} : { expected: value };
-}
-
-export function Value({ setting: { value, secret } }: { setting: Setting }) {
-  const t = texts.value.settings;
-  if (value === null || (secret && value !== "")) return <span class="quiet">{t.secretSet}</span>;
-  if (value === "") return <span class="quiet">{t.notSet}</span>;
-  return <code dir="ltr">{value}</code>;
 }

@@ -4,7 +4,7 @@ interface FieldProps {
   label: string;
   name: string;
   hint?: string;
-  type?: "text" | "number" | "password" | "search" | "url";
+  type?: "text" | "number" | "password";
   value?: string;
   placeholder?: string;
   required?: boolean;
@@ -16,21 +16,28 @@ interface FieldProps {
 }
 
 export function Field({ label, name, hint, value, type = "text", isCode = false, ...rest }: FieldProps) {
+  const id = `field-${name}`;
   const hintId = hint === undefined ? undefined : `hint-${name}`;
+  const all = {
+    ...rest,
+    id,
+    name,
+    defaultValue: value,
+    "aria-describedby": hintId,
+    autocomplete: "off",
+    ...(isCode ? { dir: "ltr" as const, spellcheck: false, autocapitalize: "none" as const } : {}),
+  };
   return (
     <div class="field">
-      <label for={`field-${name}`}>{label}</label>
-      <input
-        {...rest}
-        id={`field-${name}`}
-        name={name}
-        type={type as "text"}
-        defaultValue={value}
-        aria-describedby={hintId}
-        autocomplete="off"
-        {...(isCode ? { dir: "ltr", spellcheck: false, autocapitalize: "none" } : {})}
-      />
+      <label for={id}>{label}</label>
+      <Input type={type} all={all} />
       {hint === undefined ? null : <small id={hintId}>{hint}</small>}
     </div>
   );
+}
+
+/** Each type has attributes of its own, so that the compiler wants to see which it is. */
+function Input({ type, all }: { type: "text" | "number" | "password"; all: object }) {
+  if (type === "number") return <input {...all} type="number" />;
+  return type === "password" ? <input {...all} type="password" /> : <input {...all} type="text" />;
 }

@@ -6,7 +6,7 @@ import { Field } from "../../parts/field.tsx";
 import { FormDialog } from "../../parts/form-dialog.tsx";
 import { note } from "../../parts/notes.tsx";
 import { texts } from "../../texts.ts";
-import { believed, type Setting } from "../settings.tsx";
+import { believed, type Setting } from "./setting.tsx";
 
 interface SettingDialogProps {
   setting: Setting;
