@@ -9,7 +9,7 @@ export type AdminMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export interface AdminCall {
   operations: Caller;
   /** For calls by a name off the wire. */
-  callUnknown(name: string, input: unknown): ReturnType<Operations["callUnknown"]>;
+  callUnknown: (name: string, input: unknown) => ReturnType<Operations["callUnknown"]>;
   sessions: AdminSessions;
   /** Undefined only for resources that are open. */
   scope: Scope | undefined;
