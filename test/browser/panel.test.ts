@@ -154,7 +154,9 @@ for (const { viewport, language, schemes, axe } of looks) {
         await panel.open(visitor, path);
         expect(await page.getAttribute("html", "dir")).toBe(language === "fa" ? "rtl" : "ltr");
         expect(await page.getAttribute("html", "lang")).toBe(language);
+        // What people wrote is text, whatever it looks like.
         expect(await page.title()).toContain("madmail");
+        expect(await page.locator("main img").count()).toBe(0);
         expect({ path, banners: await page.locator("main [role=alert]").allTextContents() }).toEqual({
           path,
           banners: [],
@@ -267,6 +269,56 @@ test.skipIf(missing)(
     expect((await panel.call("relay.status", {})).pending).toEqual([]);
     await panel.call("settings.reset", { name: "turn_realm" });
     isQuiet(visitor);
+    await visitor.close();
+  },
+  TIMEOUT_MS,
+);
+
+test.skipIf(missing)(
+  "many accounts at once, an invitation, a notice and a task: each says what it will do before it does it",
+  async () => {
+    const visitor = await browser.visit();
+    const { page } = visitor;
+    await panel.enter(visitor);
+    for (const user of ["gregor1", "gregor2", "gregor3"]) {
+      relay.address(user);
+      await panel.call("accounts.create", { user });
+    }
+    await panel.open(visitor, "/accounts?search=gregor");
+    await page.check("thead input[type=checkbox]");
+    await page.click("button:text-is('Ban')");
+    const act = page.locator("dialog button[type=submit]");
+    expect(await act.isDisabled()).toBe(true);
+    await page.fill("dialog input", "3");
+    await act.click();
+    await page.waitForSelector("p.empty");
+    const { blocked } = await panel.call("blocklist.list", {});
+    expect(blocked.filter(({ user }) => user.startsWith("gregor"))).toHaveLength(3);
+
+    await panel.open(visitor, "/invites");
+    await page.click("tr:has-text('friends') button:text-is('Show')");
+    const link = (await page.textContent("dialog code:has-text('https://')")) ?? "";
+    expect(link).toEndWith("/inv/friends");
+    expect(await page.locator("dialog svg.qr").count()).toBe(1);
+    await picture(page, "panel-invitation");
+    await page.keyboard.press("Escape");
+
+    await panel.open(visitor, "/notices");
+    await page.fill("label:has-text('Subject') input", "Night work");
+    await page.fill("textarea", "The relay rests from two to three.");
+    await page.click("button:text-is('Send')");
+    const audience = (await panel.call("notices.audience", {})).totalUsers;
+    await page.waitForSelector(`dialog h2:has-text('Write to ${audience} accounts?')`);
+    await page.fill("dialog input", String(audience));
+    await page.click("dialog button[type=submit]");
+    await page.waitForSelector(`.banner.well:has-text('Sent: ${audience}')`);
+
+    await panel.open(visitor, "/care/tasks");
+    await page.click("button[aria-label='Count and run: Delete read mail']");
+    await page.click("dialog button:text-is('Run now')");
+    await page.waitForSelector("dialog .banner.well");
+    expect((await panel.call("accounts.info", { user: "anna" })).messageCount).toBe(1);
+    expect(visitor.complaints).toEqual([]);
     await visitor.close();
   },
   TIMEOUT_MS,

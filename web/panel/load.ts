@@ -22,7 +22,7 @@ const LOOK_AGAIN_MS = 2000;
 /** Whether the last question to the relay got no answer at all. */
 export const isAway = signal(false);
 /** How often it came back: everything is asked again then. */
-const returns = signal(0);
+export const returns = signal(0);
 
 /**
  * @param question what the answer depends on, as text; asked again when it changes

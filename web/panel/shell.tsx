@@ -5,7 +5,7 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { ask } from "./api.ts";
 import { facts } from "./facts.ts";
-import { isAway, waitForRelay } from "./load.ts";
+import { isAway, returns, waitForRelay } from "./load.ts";
 import { Icon } from "./parts/icon.tsx";
 import { Notes } from "./parts/notes.tsx";
 import { Tabs } from "./parts/tabs.tsx";
@@ -76,9 +76,13 @@ function Shown({ page }: { page: Page | undefined }) {
   useEffect(() => {
     void page?.load().then(
       (show) => (loaded.value = { show }),
-      () => (loaded.value = "failed"),
+      () => {
+        // Whether the relay is away, the banner's questions will show.
+        if (loaded.peek() === undefined) isAway.value = true;
+        loaded.value = "failed";
+      },
     );
-  }, []);
+  }, [returns.value]);
   if (page === undefined) {
     return (
       <p>
