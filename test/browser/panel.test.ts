@@ -274,6 +274,48 @@ test.skipIf(missing)(
   TIMEOUT_MS,
 );
 
+const dialogs: readonly [path: string, opener: string, name: string][] = [
+  ["/accounts", "button:text-is('New account')", "create"],
+  ["/accounts", "button:text-is('Export, import')", "transfer"],
+  ["/accounts/one?user=bela", "button:text-is('Delete')", "delete"],
+  ["/invites", "button:text-is('New invitation')", "invite"],
+  ["/federation/routing", "button:text-is('Add') >> nth=0", "route"],
+  ["/services", "label:has-text('open relay') input", "open-relay"],
+  ["/services/ports", "button[aria-label='Change: HTTPS']", "port"],
+  ["/settings", "button[aria-label='Change: ss_cipher']", "setting"],
+  ["/care", "button:text-is('Delete all mail')", "purge"],
+  ["/contacts", "button:text-is('New contact link')", "contact"],
+];
+
+test.skipIf(missing)(
+  "questions on a phone are accessible, fit the window, close with Escape; the other sections are behind More",
+  async () => {
+    const visitor = await browser.visit({ viewport: "phone" });
+    const { page } = visitor;
+    await panel.enter(visitor);
+    for (const [path, opener, name] of dialogs) {
+      await panel.open(visitor, path);
+      await page.click(opener);
+      await page.waitForSelector("dialog[open]:not(:has(.loading, [aria-busy=true]))");
+      expect({ name, findings: await axeFindings(page) }).toEqual({ name, findings: [] });
+      expect({ name, wider: await widerThanWindow(page) }).toEqual({ name, wider: 0 });
+      await picture(page, `panel-dialog-${name}`);
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("dialog", { state: "detached" });
+    }
+    expect((await panel.call("services.get", {})).openRelay.enabled).toBe(false);
+    await page.click("button.more");
+    expect(await axeFindings(page)).toEqual([]);
+    await picture(page, "panel-more");
+    await page.click("nav a:has-text('Changes')");
+    await page.waitForSelector("main h1:text-is('Changes')");
+    expect(await page.isVisible("nav a:has-text('Changes')")).toBe(false);
+    isQuiet(visitor);
+    await visitor.close();
+  },
+  TIMEOUT_MS,
+);
+
 test.skipIf(missing)(
   "many accounts at once, an invitation, a notice and a task: each says what it will do before it does it",
   async () => {
