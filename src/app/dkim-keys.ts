@@ -22,6 +22,7 @@ const RSA_BITS = 2048;
 const FIRST_SELECTORS: Record<KeyKind, string> = { rsa: "default", ed25519: "ed25519" };
 const SELECTOR = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
 const SPKI_PREFIX_BYTES = 12;
+const RSA_SHA256 = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 
 const keyEntry = z.object({
   selector: z.string().regex(SELECTOR),
@@ -253,18 +254,24 @@ function newKey(algorithm: KeyKind): KeyObject {
     : generateKeyPairSync("ed25519").privateKey;
 }
 
-/** RSA takes a millisecond, so it runs in the pool; Ed25519 is cheaper than the way there. */
+/**
+ * RSA takes half a millisecond, so it runs in the pool: by WebCrypto, whose way there is shorter than that of
+ * node:crypto (0.03 against 0.1 ms of the main thread). Ed25519 is cheaper than either.
+ */
 function privateKey(kind: KeyKind, key: KeyObject): PrivateKey {
   if (kind === "ed25519") return { kind, sign: (data) => Promise.resolve(sign(null, sha256(data), key)) };
+  let imported: Promise<CryptoKey> | undefined;
   return {
     kind,
-    sign: (data) =>
-      new Promise((resolve, reject) => {
-        sign("sha256", data, key, (error, signature) =>
-          error === null ? resolve(signature) : reject(error),
-        );
-      }),
+    sign: async (data) => {
+      imported ??= crypto.subtle.importKey("pkcs8", derOf(key), RSA_SHA256, false, ["sign"]);
+      return new Uint8Array(await crypto.subtle.sign(RSA_SHA256, await imported, Uint8Array.from(data)));
+    },
   };
+}
+
+function derOf(key: KeyObject): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(key.export({ format: "der", type: "pkcs8" }));
 }
 
 function asKeyError(dir: string, error: unknown): DkimKeyError {

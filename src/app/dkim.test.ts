@@ -185,6 +185,29 @@ test("the signer signs a stored message of ours with all keys that sign, and eac
     expect(toLatin1(await signer.sign(source(MESSAGE)))).toContain(`t=${NOW_S + 60};`);
   }));
 
+test("the same message is signed once for a minute, whatever became of the first time", () =>
+  withState(async (dir, clock) => {
+    const keys = DkimKeys.open(dir, clock);
+    let signed = 0;
+    const counting = {
+      signing: (name: Domain) => {
+        signed++;
+        if (signed === 1) throw new Error("no keys now");
+        return keys.signing(name);
+      },
+    };
+    const signer = new MailSigner({ keys: counting, isLocal: () => true, clock });
+    const stored = source(MESSAGE);
+    expect(await signer.sign(stored).catch(() => "failed")).toBe("failed");
+    const [one, other] = await Promise.all([signer.sign(stored), signer.sign(stored)]);
+    expect(toLatin1(one)).toBe(toLatin1(other));
+    expect(signed).toBe(2);
+    await signer.sign(source(MESSAGE));
+    clock.advance(60_000);
+    expect(toLatin1(await signer.sign(stored))).toContain(`t=${NOW_S + 60};`);
+    expect(signed).toBe(4);
+  }));
+
 test("a giant header is signed whole", () =>
   withState(async (dir, clock) => {
     const keys = DkimKeys.open(dir, clock);

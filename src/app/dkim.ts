@@ -26,15 +26,31 @@ export interface SignerParts {
   clock: Clock;
 }
 
+/** A group's mail to many domains is signed once, if it leaves within this time. */
+const SAME_FOR_MS = 60_000;
+
 /** Signs stored messages whose From is at a domain of ours; IP addresses have no DNS to publish a key in. */
 export class MailSigner implements Signer {
   readonly #parts: SignerParts;
+  /** By the message as it is held in memory, so it goes with it. */
+  readonly #recent = new WeakMap<MessageSource, { fields: Promise<Uint8Array>; untilMs: number }>();
 
   constructor(parts: SignerParts) {
     this.#parts = parts;
   }
 
-  async sign(source: MessageSource): Promise<Uint8Array> {
+  sign(source: MessageSource): Promise<Uint8Array> {
+    const nowMs = this.#parts.clock.monotonicMs();
+    const recent = this.#recent.get(source);
+    if (recent !== undefined && recent.untilMs > nowMs) return recent.fields;
+    const fields = this.#sign(source);
+    this.#recent.set(source, { fields, untilMs: nowMs + SAME_FOR_MS });
+    // The caller hears of it; the next one tries anew.
+    fields.catch(() => this.#recent.delete(source));
+    return fields;
+  }
+
+  async #sign(source: MessageSource): Promise<Uint8Array> {
     const { keys, clock } = this.#parts;
     const block = await readHeader(source);
     const fields = parseFields(block);

@@ -46,13 +46,17 @@ export interface Ways {
 /** The ways to other servers. */
 export function createCourier(options: CourierOptions): Ways {
   const { config, resolver, overrides, signer, traffic, clock, log } = options;
-  const hosts = new HostFinder(resolver, () => {
-    const { federation, publicAddress, hostname } = config();
-    return {
-      allowPrivateAddresses: federation.allow_private_addresses,
-      ownAddresses: [publicAddress, hostname].flatMap((name) => (name === undefined ? [] : [hostOf(name)])),
-    };
-  });
+  const hosts = new HostFinder(
+    resolver,
+    () => {
+      const { federation, publicAddress, hostname } = config();
+      return {
+        allowPrivateAddresses: federation.allow_private_addresses,
+        ownAddresses: [publicAddress, hostname].flatMap((name) => (name === undefined ? [] : [hostOf(name)])),
+      };
+    },
+    clock,
+  );
   const http = new HttpClient(clock, traffic);
   const smtp = new SmtpClient({ helloName: () => config().hostname, clock, traffic });
   const sts = new MtaSts({ resolver, hosts, http, port: () => config().federation.https_port, clock });

@@ -46,6 +46,7 @@ export function liveRelay({ ground, mail, front, turn, iroh, metrics, ...whole }
       iroh: () => ({ ...iroh.status(), url: iroh.url() }),
       shadowsocks: () => front().proxy(),
       push: () => mail.pusher.facts(),
+      echo: () => mail.echo.facts(),
     },
     testServer: (domain, signal) =>
       mail.testServer(domain, judgeOutbound(federation, domain).do === "accept", signal),

@@ -6,6 +6,7 @@ import { AppendDoor } from "../delivery/append.ts";
 import type { Courier } from "../delivery/courier.ts";
 import { Door, type DoorObserver } from "../delivery/door.ts";
 import { ExchangerPoller } from "../delivery/exchanger.ts";
+import { EchoService } from "../echo/service.ts";
 import type { DeliveryListener } from "../delivery/report.ts";
 import type { Resolver } from "../dns/resolver.ts";
 import { ImapHost } from "../imap/server.ts";
@@ -45,6 +46,7 @@ export interface Mail {
   imap: ImapHost;
   pusher: Pusher;
   poller: ExchangerPoller;
+  echo: EchoService;
   testServer: Ways["test"];
 }
 
@@ -109,7 +111,12 @@ export async function openMail(parts: MailParts): Promise<Mail> {
     poller.look();
   });
   supervisor.onReload(() => pusher.look());
-  return { auth, door, queue, imap, pusher, poller, testServer: ways.test };
+  const echo = new EchoService({ ...ground, door });
+  supervisor.onStop(() => echo.stop());
+  supervisor.onReload(() => echo.reconfigure());
+  // Nobody waits for it: making a key takes longer than the rest of a start.
+  void echo.reconfigure();
+  return { auth, door, queue, imap, pusher, poller, echo, testServer: ways.test };
 }
 
 /** To other servers. */

@@ -17,6 +17,7 @@ import { openGround } from "./ground.ts";
 import { asOwner, foreignOwner } from "./owner.ts";
 import { StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
+import { createSurvey } from "./survey.ts";
 
 /**
  * Lets `work` call operations, and closes what was opened for it.
@@ -63,6 +64,7 @@ async function open(
       fileConfig: () => config,
       accountLink,
       inviteLink: (token) => plannedInvite(current(), token),
+      survey: createSurvey({ config: current }),
       live: undefined,
     }).as("cli");
   } catch (error) {

@@ -29,6 +29,7 @@ import { openMail } from "./mail.ts";
 import { Metrics } from "./metrics.ts";
 import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-facts.ts";
 import { Supervisor } from "./supervisor.ts";
+import { createSurvey, type Survey } from "./survey.ts";
 import { TurnService } from "./turn.ts";
 import { dnsReport } from "./zone.ts";
 
@@ -216,8 +217,10 @@ export class Relay {
     });
     const admin = new Admin(ground);
     this.#admin = admin;
+    const survey = createSurvey({ config, keys: dkim });
     const checkDns = () => dnsReport(this.#config, dkim, resolver);
-    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics, checkDns });
+    const parts = { ground, mail, turn, iroh, certificates, metrics, checkDns };
+    const operations = this.#operations(parts, survey);
     const front = await openFront({
       ground,
       supervisor,
@@ -260,6 +263,7 @@ export class Relay {
   /** What operators can do. Nobody can ask before the front is open. */
   #operations(
     parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics" | "checkDns">,
+    survey: Survey,
   ): Operations {
     const live = liveRelay({
       ...parts,
@@ -275,6 +279,7 @@ export class Relay {
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
       inviteLink: (token) => this.inviteLink(token),
+      survey,
       live,
     });
   }

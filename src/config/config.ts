@@ -41,6 +41,7 @@ export interface Config {
     readonly listen: readonly ListenAddress[];
   };
   readonly push: Readonly<ConfigFile["push"]>;
+  readonly echo: Readonly<ConfigFile["echo"]>;
   readonly site: Readonly<ConfigFile["site"]>;
   readonly admin: Readonly<ConfigFile["admin"]>;
   readonly rest: { readonly listen: readonly ListenAddress[] };
@@ -121,6 +122,7 @@ export function resolveConfig(file: ConfigFile, baseDir = ".", overrides: Config
     turn: resolveTurn(file.turn),
     shadowsocks: { ...file.shadowsocks, listen: file.shadowsocks.listen.map(parseEndpoint) },
     push: file.push,
+    echo: file.echo,
     site: {
       ...file.site,
       ...(file.site.www_dir === undefined ? {} : { www_dir: resolve(baseDir, file.site.www_dir) }),

@@ -211,6 +211,21 @@ export const shadowsocks = z.strictObject({
     .meta({ description: "Connections one IP address may open at once before that rate counts." }),
 });
 
+export const echo = z.strictObject({
+  enabled: z.boolean().default(false).meta({
+    description:
+      "An account that answers whoever writes to it, so that people can try their own path (`madmail echo` shows its invitation). A setting made at run time wins.",
+  }),
+  name: z
+    .string()
+    .regex(
+      /^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$/,
+      "a local part of small letters, digits, dots and hyphens",
+    )
+    .default("echo")
+    .meta({ description: "Its local part, in the first domain; nobody else may have that account." }),
+});
+
 export const push = z.strictObject({
   mode: z.enum(["off", "on", "auto"]).default("off").meta({
     description:

@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { log, maintenance, metrics } from "./schema-care.ts";
 import { domain, duration, endpoints, size } from "./schema-fields.ts";
-import { dns, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
+import { dns, echo, federation, iroh, push, queue, shadowsocks, turn } from "./schema-services.ts";
 import { acme, tls } from "./schema-tls.ts";
 import { admin, rest, site, webmail } from "./schema-web.ts";
 
@@ -185,6 +185,7 @@ export const configSchema = z.strictObject({
   push: push
     .prefault({})
     .meta({ description: "Push notifications; off by default: nothing leaves unasked." }),
+  echo: echo.prefault({}).meta({ description: "The echo account; off by default." }),
   site: site.prefault({}).meta({ description: "The public site, and the account links it hands out." }),
   admin: admin.prefault({}).meta({ description: "Administration over HTTP." }),
   rest: rest.prefault({}).meta({ description: "Provisioning by scripts over HTTP." }),

@@ -187,6 +187,18 @@ const services: Setting[] = [
   }),
 ];
 
+const echo: Setting[] = [
+  setting({
+    name: "echo_enabled",
+    kind: onOff,
+    effect: "live",
+    path: "echo.enabled",
+    doc: "The account that answers whoever writes to it",
+    of: (config) => config.echo.enabled,
+    put: (draft, on) => (draft.echo.enabled = on),
+  }),
+];
+
 const mail: Setting[] = [
   setting({
     name: "federation_enabled",
@@ -342,6 +354,7 @@ const web: Setting[] = [
 export const settingTable: readonly Setting[] = [
   ...accounts,
   ...services,
+  ...echo,
   ...mail,
   ...web,
   ...careSettings,

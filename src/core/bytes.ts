@@ -60,5 +60,7 @@ export function lowerByte(byte: number): number {
 
 /** Lower-cases ASCII letters only: `toLowerCase` would also fold letters beyond ASCII, e.g. the Kelvin sign. */
 export function lowerAscii(text: string): string {
-  return text.replace(/[A-Z]+/g, (run) => run.toLowerCase());
+  return BEYOND_ASCII.test(text) ? text.replace(/[A-Z]+/g, (run) => run.toLowerCase()) : text.toLowerCase();
 }
+
+const BEYOND_ASCII = /[\u0080-\uffff]/;

@@ -26,12 +26,14 @@ export function canonicalField(raw: string, how: Canonicalization): string {
   if (how === "simple") return raw;
   const colon = raw.indexOf(":");
   const name = raw.slice(0, colon).trimEnd().toLowerCase();
-  const value = raw
-    .slice(colon + 1)
-    .replace(/\r\n(?=[ \t])/g, "")
-    .replace(/[ \t]+/g, " ");
+  const rest = raw.slice(colon + 1);
+  // Most fields are one line with single spaces.
+  const value = UNTIDY.test(rest) ? rest.replace(/\r\n(?=[ \t])/g, "").replace(/[ \t]+/g, " ") : rest;
   return `${name}:${trimBlank(value)}`;
 }
+
+/** A fold, a tab, or several spaces in a row. */
+const UNTIDY = /\r\n|\t| {2}/;
 
 /** Only SP is left of white space here; `trim` would take more than that. */
 function trimBlank(text: string): string {

@@ -3,9 +3,10 @@
  * What is signed is what chatmail relays sign; names that come once more than the message has them (oversigning,
  * RFC 6376 §8.15) keep others from adding such a field on the way.
  */
-import { CanonicalBody } from "./canonical.ts";
+import { fromLatin1 } from "../core/bytes.ts";
+import { CanonicalBody, canonicalField } from "./canonical.ts";
 import type { DkimCrypto, PrivateKey, Sha256 } from "./crypto.ts";
-import { type HeaderBlock, signedHeader } from "./header-hash.ts";
+import { coveredFields, type HeaderBlock } from "./header-hash.ts";
 
 /** Signed where the message has them. */
 const SIGNED = [
@@ -68,45 +69,56 @@ export class BodyHasher {
 
 /** One field for each key, each with its line end. */
 export async function signatureFields(order: SignOrder): Promise<string> {
-  const fields = await Promise.all(order.keys.map((key) => signatureField(order, key)));
+  const names = signedNames(order.header);
+  const covered = coveredFields(order.header, { fields: names, headerForm: "relaxed" });
+  const fields = await Promise.all(order.keys.map((key) => signatureField(order, key, names, covered)));
   return fields.join("");
 }
 
-async function signatureField(order: SignOrder, { selector, key }: SigningKey): Promise<string> {
-  const { header, bodyHash, domain, nowS } = order;
-  const names = signedNames(header);
+/** @param covered what all of them sign before their own field */
+async function signatureField(
+  { bodyHash, domain, nowS }: SignOrder,
+  { selector, key }: SigningKey,
+  names: readonly string[],
+  covered: string,
+): Promise<string> {
   const unsigned = [
     `DKIM-Signature: v=1; a=${key.kind}-sha256; c=relaxed/relaxed; q=dns/txt;`,
     `\td=${domain}; s=${selector}; t=${Math.floor(nowS)};`,
-    ...foldNames(names),
+    foldNames(names),
     `\tbh=${Buffer.from(bodyHash).toString("base64")};`,
     "\tb=",
   ].join("\r\n");
-  const signature = await key.sign(signedHeader(header, { fields: names, headerForm: "relaxed" }, unsigned));
+  const signature = await key.sign(fromLatin1(covered + canonicalField(unsigned, "relaxed")));
   return `${unsigned}${foldBase64(Buffer.from(signature).toString("base64"))}\r\n`;
 }
 
 /** `h=`: every instance of what is signed, and one more of what is oversigned. */
-function signedNames(header: HeaderBlock): string[] {
-  const count = (name: string) => header.fields.filter((field) => field.name === name).length;
-  return [
-    ...OVERSIGNED.flatMap((name) => Array<string>(count(name) + 1).fill(name)),
-    ...SIGNED.flatMap((name) => Array<string>(count(name)).fill(name)),
-  ];
+function signedNames({ fields }: HeaderBlock): string[] {
+  const counts = new Map<string, number>();
+  for (const { name } of fields) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const names: string[] = [];
+  for (const name of OVERSIGNED) {
+    for (let i = counts.get(name) ?? 0; i >= 0; i--) names.push(name);
+  }
+  for (const name of SIGNED) {
+    for (let i = counts.get(name) ?? 0; i > 0; i--) names.push(name);
+  }
+  return names;
 }
 
-function foldNames(names: readonly string[]): string[] {
-  const lines: string[] = [];
+function foldNames(names: readonly string[]): string {
+  let text = "";
   let line = "\th=";
-  for (const [index, name] of names.entries()) {
-    const piece = name + (index === names.length - 1 ? ";" : ":");
+  for (let i = 0; i < names.length; i++) {
+    const piece = `${names[i]}${i === names.length - 1 ? ";" : ":"}`;
     if (line.length + piece.length > LINE_MAX_CHARS) {
-      lines.push(line);
+      text += `${line}\r\n`;
       line = "\t ";
     }
     line += piece;
   }
-  return [...lines, line];
+  return text + line;
 }
 
 function foldBase64(text: string): string {

@@ -6,6 +6,7 @@ import { randomInt } from "node:crypto";
 import { networkInterfaces } from "node:os";
 import { domainToASCII } from "node:url";
 import { type Domain, hostOf } from "../core/address.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Outcome } from "../delivery/courier.ts";
 import type { DnsResult, MxRecord, Resolver } from "../dns/resolver.ts";
 import { canonicalAddress, isPublicAddress } from "../net/public-address.ts";
@@ -14,6 +15,8 @@ import { canonicalAddress, isPublicAddress } from "../net/public-address.ts";
 const HOSTS_MAX = 5;
 /** Addresses of one host, of both families. */
 const ADDRESSES_MAX = 4;
+/** Asking the system for its own addresses costs as much as the rest of a lookup from the cache. */
+const OWN_ADDRESSES_FOR_MS = 5000;
 
 export interface HostPlan {
   /** Names, or an address for an address literal; at least one. */
@@ -42,10 +45,14 @@ export interface HostSettings {
 export class HostFinder {
   readonly #resolver: Resolver;
   readonly #settings: () => HostSettings;
+  readonly #clock: Clock;
+  #local: readonly string[] = [];
+  #localUntilMs = -Infinity;
 
-  constructor(resolver: Resolver, settings: () => HostSettings) {
+  constructor(resolver: Resolver, settings: () => HostSettings, clock: Clock) {
     this.#resolver = resolver;
     this.#settings = settings;
+    this.#clock = clock;
   }
 
   async hostsOf(domain: Domain): Promise<FoundHosts> {
@@ -86,13 +93,24 @@ export class HostFinder {
 
   #allowed(addresses: readonly string[]): FoundAddresses {
     const { allowPrivateAddresses, ownAddresses } = this.#settings();
-    const own = allowPrivateAddresses ? new Set<string>() : ownAddressSet(ownAddresses);
+    const own = allowPrivateAddresses ? new Set<string>() : this.#own(ownAddresses);
     const usable = addresses.filter(
       (address) =>
         allowPrivateAddresses || (isPublicAddress(address) && !own.has(canonicalAddress(address) ?? "")),
     );
     const why = usable.length > 0 ? "" : "the host's addresses are private, or this server's own";
     return { addresses: usable.slice(0, ADDRESSES_MAX), why, isCertain: false };
+  }
+
+  #own(configured: readonly string[]): Set<string> {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs >= this.#localUntilMs) {
+      this.#local = Object.values(networkInterfaces()).flatMap((list) =>
+        (list ?? []).map((entry) => entry.address),
+      );
+      this.#localUntilMs = nowMs + OWN_ADDRESSES_FOR_MS;
+    }
+    return new Set([...configured, ...this.#local].flatMap((address) => canonicalAddress(address) ?? []));
   }
 }
 
@@ -131,11 +149,4 @@ function asciiName(name: string): string | undefined {
   if (/^[\x21-\x7e]+$/.test(name)) return name;
   const ascii = domainToASCII(name);
   return ascii === "" ? undefined : ascii;
-}
-
-function ownAddressSet(configured: readonly string[]): Set<string> {
-  const local = Object.values(networkInterfaces()).flatMap((list) =>
-    (list ?? []).map((entry) => entry.address),
-  );
-  return new Set([...configured, ...local].flatMap((address) => canonicalAddress(address) ?? []));
 }

@@ -6,7 +6,7 @@
  * - Never rejects; every step has its time limit.
  * - Of an answer no more is held than the caller allows.
  */
-import { concat } from "../core/bytes.ts";
+import { concat, EMPTY } from "../core/bytes.ts";
 import type { Clock } from "../core/clock.ts";
 import { IdlePool } from "../net/idle-pool.ts";
 import { dial, type OutgoingSocket, type TlsDemand } from "../net/outgoing.ts";
@@ -20,8 +20,9 @@ const BODY_STALL_MAX_MS = 30_000;
 /** Between the end of the body and the answer: the peer checks and stores. */
 const ANSWER_MAX_MS = 60_000;
 /** Servers commonly close after 60 to 75 s; a request must not meet that. */
-const IDLE_MAX_MS = 15_000;
-const IDLE_MAX = 64;
+const IDLE_MAX_MS = 30_000;
+/** A new TLS connection costs both sides as much as several messages. */
+const IDLE_MAX = 256;
 const IDLE_PER_PEER_MAX = 4;
 
 export interface HttpTarget {
@@ -105,16 +106,21 @@ export class HttpClient {
 
   /** @throws when the body can't be read */
   async #talk(socket: OutgoingSocket, request: HttpRequest): Promise<HttpResult> {
-    socket.write(request.head);
     let isWhole = true;
+    // Written with the first slice, in one turn: one packet, and one reading over there.
+    let head: Uint8Array = request.head;
     for await (const slice of request.body ?? []) {
       // An answer before the end of the body is a refusal: the rest need not be sent.
       isWhole = !socket.hasUnread && socket.isOpen;
       if (!isWhole) break;
+      if (head.length > 0) socket.write(head);
+      head = EMPTY;
       socket.write(slice);
+      if (socket.hasRoom) continue;
       const why = await socket.room(BODY_STALL_MAX_MS);
       if (why !== undefined && !socket.hasUnread) return { ok: false, why };
     }
+    if (head.length > 0 && isWhole) socket.write(head);
     if (!socket.hasUnread) await socket.room(BODY_STALL_MAX_MS, 0);
     const result = await this.#readAnswer(socket, request.answerMaxBytes);
     return result.ok && !isWhole ? { ok: true, response: { ...result.response, isReusable: false } } : result;
@@ -126,7 +132,9 @@ export class HttpClient {
     for (;;) {
       const leftMs = deadlineMs - this.#clock.monotonicMs();
       const incoming = await socket.read(Math.max(1, leftMs));
-      if (incoming.kind === "data") bytes = concat([bytes, incoming.bytes]);
+      if (incoming.kind === "data") {
+        bytes = bytes.length === 0 ? incoming.bytes : concat([bytes, incoming.bytes]);
+      }
       // TLS peers close in more than one way: what counts is whether the answer is whole.
       const parsed = parseResponse(bytes, incoming.kind !== "data");
       if (parsed.kind === "whole") return { ok: true, response: parsed.response };

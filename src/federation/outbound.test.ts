@@ -157,10 +157,14 @@ async function relay(
     exchange: socketExchange(clock),
     clock: over.cacheClock ?? clock,
   });
-  const hosts = new HostFinder(resolver, () => ({
-    allowPrivateAddresses: over.guarded !== true,
-    ownAddresses: [],
-  }));
+  const hosts = new HostFinder(
+    resolver,
+    () => ({
+      allowPrivateAddresses: over.guarded !== true,
+      ownAddresses: [],
+    }),
+    systemClock,
+  );
   const http = new HttpClient(clock);
   const smtp = new SmtpClient({ helloName: () => "here.test", clock, ca: over.ca ?? good });
   stops.push(() => {

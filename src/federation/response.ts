@@ -10,6 +10,8 @@ export interface HttpResponse {
   isReusable: boolean;
 }
 
+const ASCII = /^[\r\n\t -~]*$/;
+
 export type ParsedResponse =
   | { kind: "more" }
   | { kind: "garbage" }
@@ -40,20 +42,24 @@ export function parseResponse(bytes: Uint8Array, hasEnded: boolean): ParsedRespo
     response: {
       status,
       contentType,
-      body: toUtf8(fromLatin1(body.text)),
+      body: ASCII.test(body.text) ? body.text : toUtf8(fromLatin1(body.text)),
       isReusable: keeps && !hasEnded && body.length === text.length - rest,
     },
   };
 }
 
+/** Those that count here; of one that comes twice the last. */
 function readFields(lines: readonly string[]): Map<string, string> {
-  return new Map(
-    lines.map((line) => {
-      const colon = line.indexOf(":");
-      return [lowerAscii(line.slice(0, Math.max(0, colon))), line.slice(colon + 1).trim()];
-    }),
-  );
+  const fields = new Map<string, string>();
+  for (const line of lines) {
+    const colon = line.indexOf(":");
+    const name = lowerAscii(line.slice(0, Math.max(0, colon)));
+    if (WANTED.has(name)) fields.set(name, line.slice(colon + 1).trim());
+  }
+  return fields;
 }
+
+const WANTED = new Set(["connection", "content-length", "content-type", "transfer-encoding"]);
 
 type Body = { text: string; length: number } | "more" | "garbage";
 

@@ -39,10 +39,10 @@ test("what died meanwhile is closed, not given", () => {
   expect([idle.size, closed]).toEqual([0, ["a2"]]);
 });
 
-test("there are bounds for one peer and for all", () => {
+test("there are bounds for one peer, whose latest goes, and for all, of whom the longest idle goes", () => {
   const { idle, closed } = pool();
   for (const entry of ["a1", "a2", "a3", "b1", "b2"]) idle.keep(entry.slice(0, 1), entry);
-  expect([idle.size, closed]).toEqual([3, ["a3", "b2"]]);
+  expect([idle.size, closed]).toEqual([3, ["a3", "a1"]]);
 });
 
 test("time and the end close what is left, each once", () => {

@@ -16,11 +16,18 @@ export interface IdlePoolOptions<T> {
   readonly close: (entry: T) => void;
 }
 
+interface Kept<T> {
+  readonly key: string;
+  readonly entry: T;
+  readonly cancel: CancelTimer;
+}
+
 export class IdlePool<T> {
   readonly #options: IdlePoolOptions<T>;
   /** Holds a list only while there is something in it. */
-  readonly #kept = new Map<string, { entry: T; cancel: CancelTimer }[]>();
-  #count = 0;
+  readonly #kept = new Map<string, Kept<T>[]>();
+  /** All of them, the longest idle first. */
+  readonly #byAge = new Set<Kept<T>>();
   #isStopped = false;
 
   constructor(options: IdlePoolOptions<T>) {
@@ -29,7 +36,7 @@ export class IdlePool<T> {
 
   /** Entries that wait. */
   get size(): number {
-    return this.#count;
+    return this.#byAge.size;
   }
 
   /** The entry used last, if one is usable. It is the caller's now. */
@@ -38,7 +45,7 @@ export class IdlePool<T> {
     let found: T | undefined;
     for (let last = list.pop(); last !== undefined; last = found === undefined ? list.pop() : undefined) {
       last.cancel();
-      this.#count--;
+      this.#byAge.delete(last);
       if (this.#options.isUsable(last.entry)) found = last.entry;
       else this.#options.close(last.entry);
     }
@@ -46,37 +53,34 @@ export class IdlePool<T> {
     return found;
   }
 
-  /** Keeps an entry, or closes it where there is no room for it. */
+  /** Keeps an entry, or closes it where its peer has enough; where there are enough in all, the longest idle goes. */
   keep(key: string, entry: T): void {
     const { clock, idleMaxMs, perKeyMax, max, isUsable, close } = this.#options;
     const list = this.#kept.get(key) ?? [];
-    if (this.#isStopped || list.length >= perKeyMax || this.#count >= max || !isUsable(entry)) {
+    if (this.#isStopped || max === 0 || list.length >= perKeyMax || !isUsable(entry)) {
       close(entry);
       return;
     }
-    list.push({ entry, cancel: clock.after(idleMaxMs, () => this.#expire(key, entry)) });
+    const kept: Kept<T> = { key, entry, cancel: clock.after(idleMaxMs, () => this.#leave(kept)) };
+    list.push(kept);
     this.#kept.set(key, list);
-    this.#count++;
+    this.#byAge.add(kept);
+    const [oldest] = this.#byAge;
+    if (this.#byAge.size > max && oldest !== undefined) this.#leave(oldest);
   }
 
   /** Closes all, and keeps none from now on. */
   stop(): void {
     this.#isStopped = true;
-    for (const list of this.#kept.values()) {
-      for (const { entry, cancel } of list) {
-        cancel();
-        this.#options.close(entry);
-      }
-    }
-    this.#kept.clear();
-    this.#count = 0;
+    for (const kept of [...this.#byAge]) this.#leave(kept);
   }
 
-  #expire(key: string, entry: T): void {
-    const left = (this.#kept.get(key) ?? []).filter((other) => other.entry !== entry);
-    if (left.length === 0) this.#kept.delete(key);
-    else this.#kept.set(key, left);
-    this.#count--;
-    this.#options.close(entry);
+  #leave(kept: Kept<T>): void {
+    kept.cancel();
+    this.#byAge.delete(kept);
+    const left = (this.#kept.get(kept.key) ?? []).filter((other) => other !== kept);
+    if (left.length === 0) this.#kept.delete(kept.key);
+    else this.#kept.set(kept.key, left);
+    this.#options.close(kept.entry);
   }
 }

@@ -177,6 +177,11 @@ export class OutgoingSocket implements OutputOwner {
     this.#output?.write(bytes);
   }
 
+  /** Whether producers need not wait for `room`. */
+  get hasRoom(): boolean {
+    return this.#failure === undefined && (this.#output?.queuedBytes ?? 0) <= OUTPUT_ROOM_BYTES;
+  }
+
   /** Waits until output is low. @returns undefined, or what went wrong; a peer that takes nothing for `stallMs` too */
   async room(stallMs: number, belowBytes = OUTPUT_ROOM_BYTES): Promise<string | undefined> {
     for (;;) {

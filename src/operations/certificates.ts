@@ -54,7 +54,7 @@ export const certificateOperations = {
     input: z.strictObject({}),
     output: status,
     async run(context) {
-      return shown((await context.live?.certificates.status()) ?? (await storedStatus(context)));
+      return shown(await certificateOf(context));
     },
   }),
 
@@ -117,6 +117,11 @@ function shown({ facts, acme, underWay, clockAheadMs, mode, hoursLeft, interim }
             lastFailure: acme.lastFailure ?? null,
           },
   };
+}
+
+/** The one in use. @throws {OperationError} when there is none (as a rejection) */
+export async function certificateOf(context: OperationContext): Promise<CertificateStatus> {
+  return (await context.live?.certificates.status()) ?? storedStatus(context);
 }
 
 /** Of a stopped relay: what its next start would use. */

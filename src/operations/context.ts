@@ -8,6 +8,8 @@ import type { Address, Domain } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Db } from "../db/open.ts";
 import type { Selection } from "../delivery/queue/entry-index.ts";
+import type { World } from "../doctor/world.ts";
+import type { EchoFacts } from "../echo/service.ts";
 import type { ServerReport } from "../federation/server-test.ts";
 import type { IrohStatus } from "../iroh/server.ts";
 import type { Log } from "../log/events.ts";
@@ -41,6 +43,8 @@ export interface OperationContext {
   readonly history: Pick<History, "read">;
   /** What gives an account to who has the registration token; as the site shows it. */
   readonly inviteLink: (token: string) => string;
+  /** For the doctor. */
+  readonly survey: Pick<World, "zone" | "takenPorts">;
   /** Undefined while the relay is stopped. */
   readonly live: LiveRelay | undefined;
 }
@@ -117,4 +121,5 @@ export interface LiveServices {
   iroh(): IrohStatus & { url: string | undefined };
   shadowsocks(): ConnectionFacts & { link: string | undefined };
   push(): PusherFacts;
+  echo(): EchoFacts;
 }

@@ -54,6 +54,7 @@ export function operatorOn(parts: OperatorParts): Caller {
     accounts,
     accountLink,
     inviteLink: (token: string) => `https://relay.test/inv/${token}`,
+    survey: { zone: () => Promise.resolve([]), takenPorts: () => [] },
     ...care,
   };
   // A test brings what the operations that it calls ask for.

@@ -7,6 +7,8 @@ import { mailboxOperations } from "./mailboxes.ts";
 import { messageOperations } from "./messages.ts";
 import { noticeOperations } from "./notices.ts";
 import { dnsOperations } from "./dns.ts";
+import { doctorOperations } from "./doctor.ts";
+import { echoOperations } from "./echo.ts";
 import { endpointOperations } from "./endpoints.ts";
 import { exchangerOperations } from "./exchangers.ts";
 import { federationOperations } from "./federation.ts";
@@ -37,6 +39,8 @@ export const operationTable = {
   ...federationOperations,
   ...portOperations,
   ...certificateOperations,
+  ...doctorOperations,
+  ...echoOperations,
   ...queueOperations,
   ...quotaOperations,
   ...registrationOperations,

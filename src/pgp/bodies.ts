@@ -34,6 +34,8 @@ interface PartJudge {
   write(bytes: Uint8Array, reader: PartReader): void;
   end(reader: PartReader): GateFlaw | undefined;
   readonly flaw: GateFlaw | undefined;
+  /** Whether the part may have a Message-ID. */
+  readonly mayHaveId?: true;
 }
 
 /** Exactly these parts, in order, with white space around them. */
@@ -97,7 +99,7 @@ class PartSequence implements BodyReader {
     const judge = this.#judges[this.#index];
     if (judge !== undefined) this.#fail(judge.end(this.#reader));
     this.#index++;
-    this.#reader = new PartReader();
+    this.#reader = new PartReader(this.#judges[this.#index]?.mayHaveId);
     if (isClose !== (this.#index === this.#judges.length)) this.#fail("wrongPartCount");
   }
 }
@@ -194,6 +196,8 @@ class DataPart implements PartJudge {
 /** The request that starts a Secure-Join without keys: what chatmail relays let through, to the letter. */
 class RequestPart implements PartJudge {
   readonly flaw = undefined;
+  /** Delta Chat's core puts the message's own there. */
+  readonly mayHaveId = true;
   readonly #body = new ControlBody(CONTROL_BODY_MAX_BYTES);
 
   write(bytes: Uint8Array): void {

@@ -16,6 +16,9 @@ const ALLOWED_FIELDS = new Set([
   "mime-version",
 ]);
 
+/** RFC 5322 §3.6.4, as programs make them up: no room for text. */
+const MESSAGE_ID = /^<[A-Za-z0-9.$_-]{1,80}@[A-Za-z0-9.-]{1,80}>$/;
+
 export interface PartFacts {
   type: ContentType;
   /** Lower case; `7bit` by default (RFC 2045 §6.1). */
@@ -29,6 +32,12 @@ export class PartReader {
   #bytes = 0;
   #facts: PartFacts | undefined;
   #isBroken = false;
+  readonly #mayHaveId: boolean;
+
+  /** @param mayHaveId whether the part may have a Message-ID of its own */
+  constructor(mayHaveId = false) {
+    this.#mayHaveId = mayHaveId;
+  }
 
   /** Known once the header is complete. */
   get facts(): PartFacts | undefined {
@@ -54,7 +63,7 @@ export class PartReader {
     // `slice` of a Buffer would not copy.
     this.#pieces.push(new Uint8Array(taken));
     if (end < 0) return undefined;
-    this.#facts = readHeader(concat(this.#pieces));
+    this.#facts = readHeader(concat(this.#pieces), this.#mayHaveId);
     this.#pieces = [];
     this.#isBroken = this.#facts === undefined;
     return end < chunk.length && !this.#isBroken ? chunk.subarray(end) : undefined;
@@ -62,8 +71,11 @@ export class PartReader {
 }
 
 /** @returns undefined when the header breaks the rules */
-function readHeader(header: Uint8Array): PartFacts | undefined {
-  const fields = parseFields(header);
+function readHeader(header: Uint8Array, mayHaveId: boolean): PartFacts | undefined {
+  const all = parseFields(header);
+  const isId = (field: Field) => field.name === "message-id" && MESSAGE_ID.test(fieldText(header, field));
+  const fields = mayHaveId ? all.filter((field) => !isId(field)) : all;
+  if (all.length > fields.length + 1) return undefined;
   if (!isTidy(header) || !isPlainAscii(header)) return undefined;
   if (!fields.every((field) => ALLOWED_FIELDS.has(field.name)) || hasTwice(fields)) return undefined;
   const text = (name: string): string | undefined => {

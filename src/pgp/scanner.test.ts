@@ -522,6 +522,21 @@ describe("Secure-Join requests", () => {
     ],
     ["text after the part", part({ ending: "--sj--\r\nhello\r\n" }), clear("cleartextAround")],
     [
+      "as the core writes it passes: its part has the Message-ID",
+      part({ partHeader: "Content-Type: text/plain\r\nMessage-ID: <0b2f7d0e-6d35@localhost>\r\n" }),
+      secureJoin,
+    ],
+    [
+      "a Message-ID with text",
+      part({ partHeader: "Content-Type: text/plain\r\nMessage-ID: <hello dear friend@x>\r\n" }),
+      clear("badMime"),
+    ],
+    [
+      "two of them",
+      part({ partHeader: "Content-Type: text/plain\r\nMessage-ID: <a@b>\r\nMessage-ID: <c@d>\r\n" }),
+      clear("badMime"),
+    ],
+    [
       "a part header with text",
       part({ partHeader: "Content-Type: text/plain\r\nX-Note: hello\r\n" }),
       clear("badMime"),

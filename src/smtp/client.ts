@@ -21,8 +21,8 @@ import { BODY_STALL_MAX_MS } from "./client-engine/limits.ts";
 const CONNECT_MAX_MS = 15_000;
 const HANDSHAKE_MAX_MS = 15_000;
 /** Sessions kept for one server and in all. */
-const IDLE_PER_PEER_MAX = 2;
-const IDLE_MAX = 64;
+const IDLE_PER_PEER_MAX = 4;
+const IDLE_MAX = 256;
 const IDLE_MAX_MS = 60_000;
 /** RFC 5321 §4.5.3.1.10: the rest goes in another transaction, as long as each takes some. */
 const TRANSACTIONS_MAX = 20;
@@ -236,6 +236,7 @@ class Session {
     try {
       for await (const slice of this.#transfer?.slices() ?? []) {
         for (const piece of stuffer.write(slice)) this.socket.write(piece);
+        if (this.socket.hasRoom) continue;
         // The server may have answered and hung up in the middle: then its answer says why.
         if ((await this.socket.room(BODY_STALL_MAX_MS)) !== undefined) return this.#engine.bodySent();
       }

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ControlServer, controlCaller } from "../../src/app/control.ts";
 import { openGround } from "../../src/app/ground.ts";
+import { createSurvey } from "../../src/app/survey.ts";
 import { Supervisor } from "../../src/app/supervisor.ts";
 import { resolveConfig } from "../../src/config/config.ts";
 import { configSchema } from "../../src/config/schema.ts";
@@ -52,6 +53,7 @@ async function measure(what: string): Promise<void> {
     fileConfig: () => config,
     accountLink: () => "",
     inviteLink: (token) => token,
+    survey: createSurvey({ config: () => config }),
     live: undefined,
   });
   const server = new ControlServer(directory, operations, log);

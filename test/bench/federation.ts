@@ -3,7 +3,8 @@
  * two relays by HTTPS and by SMTP, and beside them Postfix with OpenDKIM and Dovecot, twice. Clients keep their
  * connections. In favour of Postfix: its clients neither log in nor use TLS, nothing verifies what comes in (OpenDKIM does
  * not survive it), and Dovecot does not sync.
- * `FEDERATION_MESSAGES` makes it smaller.
+ * Afterwards, with nothing else to do, how long a message takes one by one: from its 250 to `EXISTS` in an IDLE there.
+ * `FEDERATION_MESSAGES` makes it smaller, `FEDERATION_ONLY=https` (`smtp`, `postfix`) measures one pair.
  */
 import { createPublicKey } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +18,7 @@ import { joinMail, pgpBody } from "../support/pgp-mail.ts";
 import { freePostfixPorts, type PeerRoute, Postfix, whyNoPostfix } from "../support/postfix.ts";
 import { Relay } from "../support/relay.ts";
 import type { SmtpClient } from "../support/smtp-client.ts";
-import { imapLogin, inParallel, smtpLogin } from "./lab.ts";
+import { imapLogin, inParallel, percentile, smtpLogin } from "./lab.ts";
 
 const MESSAGES = Number(process.env["FEDERATION_MESSAGES"] ?? 2_000);
 const WARM_UP = Math.round(MESSAGES / 10);
@@ -25,6 +26,9 @@ const SENDERS = 8;
 const BYTES = 10_000;
 const LOOK_MS = 20;
 const TICK_MS = 10;
+/** Messages one at a time, of which the first ones do not count. */
+const SINGLE = Number(process.env["FEDERATION_SINGLE"] ?? 200);
+const SINGLE_WARM_UP = 20;
 const [HERE, THERE] = ["127.0.0.1", "127.0.0.2"] as const;
 const PASSWORD = "Yd6wTq0ZpLm3RkVbN8sXcE";
 
@@ -34,8 +38,8 @@ interface Pair {
   readers: readonly string[];
   send(user: string): Promise<SmtpClient>;
   read(user: string): Promise<ImapClient>;
-  /** Processes whose time counts, with all they started. */
-  pids: readonly number[];
+  /** Processes whose time counts, with all they started: of the sending and of the receiving server. */
+  pids: readonly [from: readonly number[], to: readonly number[]];
 }
 
 const names = (prefix: string, domain: string) =>
@@ -43,13 +47,15 @@ const names = (prefix: string, domain: string) =>
 
 const dns = await DnsServer.start();
 console.log(
-  "| Messages of 10 kB from server to server | messages/s | CPU of both per message |\n|---|--:|--:|",
+  "| Messages of 10 kB from server to server | messages/s | CPU of both per message | sender, receiver | accept to push, p50, p99 |\n|---|--:|--:|--:|--:|",
 );
-await relays("/mxdeliv by HTTPS", false);
-await relays("SMTP with STARTTLS", true);
+const only = process.env["FEDERATION_ONLY"];
+const wants = (what: string) => only === undefined || only === what;
+if (wants("https")) await relays("/mxdeliv by HTTPS", false);
+if (wants("smtp")) await relays("SMTP with STARTTLS", true);
 const whyNot = whyNoPostfix();
-if (whyNot === undefined) await postfixes();
-else console.log(`\nwithout Postfix: ${whyNot}`);
+if (whyNot !== undefined) console.log(`\nwithout Postfix: ${whyNot}`);
+else if (wants("postfix")) await postfixes();
 dns.stop();
 process.exit(0);
 
@@ -89,10 +95,13 @@ async function relays(what: string, isBySmtp: boolean): Promise<void> {
       readers: names("reader", to.domain),
       send: (user) => smtpLogin(from, user),
       read: (user) => imapLogin(to, user),
-      pids: [from.pid, to.pid],
+      pids: [[from.pid], [to.pid]],
     });
     console.log(row(`two relays, ${what}`, result));
   } finally {
+    // Not killed: a profiler in the relay writes at its exit.
+    await from.stop();
+    await to.stop();
     await from.dispose();
     await to.dispose();
   }
@@ -134,7 +143,7 @@ async function postfixes(): Promise<void> {
       readers: names("reader", to.domain),
       send: () => from.connect(),
       read: (user) => to.logIn(user),
-      pids: [...from.parents, ...to.parents],
+      pids: [from.parents, to.parents],
     });
     console.log(row("Postfix, OpenDKIM, Dovecot, twice", result));
   } finally {
@@ -146,7 +155,11 @@ async function postfixes(): Promise<void> {
 
 interface Result {
   perSecond: number;
-  cpuMs: number;
+  /** Per message. */
+  fromCpuMs: number;
+  toCpuMs: number;
+  /** Of one message at a time, from its 250 to the push there. */
+  pushMs: readonly number[];
 }
 
 async function measure(pair: Pair): Promise<Result> {
@@ -167,13 +180,40 @@ async function measure(pair: Pair): Promise<Result> {
     while ((await countOf(readers)) < sent) await Bun.sleep(LOOK_MS);
   };
   await round(WARM_UP);
-  const [cpuBefore, sentBefore, startedAt] = [treeCpuMs(pair.pids), sent, performance.now()];
+  const cpus = () => pair.pids.map(treeCpuMs);
+  const [cpuBefore, sentBefore, startedAt] = [cpus(), sent, performance.now()];
   await round(MESSAGES);
   const messages = sent - sentBefore;
   const seconds = (performance.now() - startedAt) / 1000;
-  const used = treeCpuMs(pair.pids) - cpuBefore;
+  const [fromCpuMs = 0, toCpuMs = 0] = cpus().map((used, i) => (used - (cpuBefore[i] ?? 0)) / messages);
+  const pushMs = await oneByOne(pair, clients[0], readers[0], (from, to) =>
+    joinMail({ from, to, messageId: `fed-${sent++}@localhost` }, body),
+  );
   for (const client of [...clients, ...readers]) client.link.close();
-  return { perSecond: messages / seconds, cpuMs: used / messages };
+  return { perSecond: messages / seconds, fromCpuMs, toCpuMs, pushMs };
+}
+
+/** The next goes when the last has arrived. */
+async function oneByOne(
+  { senders: [from = ""], readers: [to = ""] }: Pair,
+  client: SmtpClient | undefined,
+  reader: ImapClient | undefined,
+  write: (from: string, to: string) => Uint8Array,
+): Promise<number[]> {
+  if (client === undefined || reader === undefined) throw new Error("no clients");
+  await reader.ok("SELECT INBOX");
+  const times: number[] = [];
+  for (let i = 0; i < SINGLE; i++) {
+    const mail = write(from, to);
+    const idle = await reader.idle();
+    const reply = await client.send({ from, to: [to] }, mail);
+    if (reply.code !== 250) throw new Error(`refused: ${reply.code}`);
+    const acceptedAt = performance.now();
+    while (!(await reader.next()).text.endsWith(" EXISTS"));
+    times.push(performance.now() - acceptedAt);
+    await reader.done(idle);
+  }
+  return times.slice(SINGLE_WARM_UP);
 }
 
 async function countOf(readers: readonly ImapClient[]): Promise<number> {
@@ -209,6 +249,9 @@ function treeCpuMs(roots: readonly number[]): number {
   return roots.reduce((sum, pid) => sum + ofTree(pid), 0) * TICK_MS;
 }
 
-function row(what: string, { perSecond, cpuMs }: Result): string {
-  return `| ${what} | ${Math.round(perSecond)} | ${cpuMs.toFixed(2)} ms |`;
+function row(what: string, { perSecond, fromCpuMs, toCpuMs, pushMs }: Result): string {
+  const ms = (value: number) => `${value.toFixed(2)} ms`;
+  const both = `${ms(fromCpuMs + toCpuMs)} | ${ms(fromCpuMs)}, ${ms(toCpuMs)}`;
+  const push = `${percentile(pushMs, 0.5).toFixed(1)}, ${percentile(pushMs, 0.99).toFixed(1)} ms`;
+  return `| ${what} | ${Math.round(perSecond)} | ${both} | ${push} |`;
 }
