@@ -41,7 +41,8 @@ export async function compile(options: CompileOptions): Promise<number> {
   const cross =
     target === undefined ? [] : [`--target=${target.name}`, `--compile-executable-path=${target.runtime}`];
   mkdirSync(dirname(outfile), { recursive: true });
-  await buildPanel();
+  const panel = await buildPanel();
+  console.log(`panel: ${panel.gzipBytes} bytes of scripts gzipped`);
   rmSync(outfile, { force: true });
   const program = [...flags, ...sealed, ...defines, ...cross, "--asset", "drizzle", "--asset", "dist/panel"];
   const built = Bun.spawnSync(

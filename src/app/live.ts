@@ -11,7 +11,7 @@ import type { TurnService } from "./turn.ts";
 export interface LiveParts
   extends Pick<
     LiveRelay,
-    "startedAtMs" | "reload" | "restart" | "applySettings" | "loginLink" | "certificates"
+    "startedAtMs" | "checkDns" | "reload" | "restart" | "applySettings" | "loginLink" | "certificates"
   > {
   ground: Ground;
   mail: Mail;

@@ -7,7 +7,7 @@ import { applySettings } from "../config/settings.ts";
 import { type Address, hostOf } from "../core/address.ts";
 import { systemClock } from "../core/clock.ts";
 import { DatabaseError } from "../db/open.ts";
-import { dcloginLink } from "../http/links.ts";
+import { dcloginLink, inviteLink } from "../http/links.ts";
 import { createLog } from "../log/log.ts";
 import { OperationError } from "../operations/operation.ts";
 import { type Caller, Operations } from "../operations/operations.ts";
@@ -63,6 +63,7 @@ async function open(
       config: current,
       fileConfig: () => config,
       accountLink,
+      inviteLink: (token) => plannedInvite(current(), token),
       survey: createSurvey({ config: current }),
       live: undefined,
     }).as("cli");
@@ -73,6 +74,11 @@ async function open(
     }
     throw error;
   }
+}
+
+function plannedInvite({ publicAddress, hostname, listen }: Config, token: string): string {
+  const port = listen.https.find((address) => address.port !== 0)?.port;
+  return inviteLink(token, hostOf(publicAddress ?? hostname), port);
 }
 
 /** As the relay will say it once it runs, if it gets the ports that the configuration names. */

@@ -9,7 +9,7 @@ import { type Address, parseAddress } from "../core/address.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Courier } from "../delivery/courier.ts";
 import type { SiteFacts } from "../http/facts.ts";
-import { dcloginLink } from "../http/links.ts";
+import { dcloginLink, inviteLink } from "../http/links.ts";
 import type { Log } from "../log/events.ts";
 import { Tally } from "../metrics/tally.ts";
 import { ConnectionLimits } from "../net/connection-limits.ts";
@@ -31,6 +31,7 @@ import { keepUntilReload, reloadKeys, restartOnly, StartError } from "./relay-fa
 import { Supervisor } from "./supervisor.ts";
 import { createSurvey, type Survey } from "./survey.ts";
 import { TurnService } from "./turn.ts";
+import { dnsReport } from "./zone.ts";
 
 export interface RelayParts {
   config: Config;
@@ -166,6 +167,12 @@ export class Relay {
     return dcloginLink({ ...account, host, ports, trusted, security });
   }
 
+  /** What gives an account to who has the token. */
+  inviteLink(token: string): string {
+    const { host, ports } = this.facts();
+    return inviteLink(token, host, ports.https);
+  }
+
   /** Opens the panel once, within a quarter of an hour; undefined while the panel is off. */
   loginLink(): string | undefined {
     return this.#admin?.loginLink(this.facts());
@@ -211,7 +218,9 @@ export class Relay {
     const admin = new Admin(ground);
     this.#admin = admin;
     const survey = createSurvey({ config, keys: dkim });
-    const operations = this.#operations({ ground, mail, turn, iroh, certificates, metrics }, survey);
+    const checkDns = () => dnsReport(this.#config, dkim, resolver);
+    const parts = { ground, mail, turn, iroh, certificates, metrics, checkDns };
+    const operations = this.#operations(parts, survey);
     const front = await openFront({
       ground,
       supervisor,
@@ -253,7 +262,7 @@ export class Relay {
 
   /** What operators can do. Nobody can ask before the front is open. */
   #operations(
-    parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics">,
+    parts: Pick<LiveParts, "ground" | "mail" | "turn" | "iroh" | "certificates" | "metrics" | "checkDns">,
     survey: Survey,
   ): Operations {
     const live = liveRelay({
@@ -269,6 +278,7 @@ export class Relay {
       ...parts.ground,
       fileConfig: () => this.#file,
       accountLink: (account) => this.accountLink(account),
+      inviteLink: (token) => this.inviteLink(token),
       survey,
       live,
     });

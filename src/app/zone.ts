@@ -9,8 +9,9 @@ import type { Config } from "../config/config.ts";
 import { type Domain, hostOf } from "../core/address.ts";
 import type { DnsResult, Resolver } from "../dns/resolver.ts";
 import { stsPolicy } from "../http/well-known.ts";
+import type { DnsReport } from "../operations/context.ts";
 import { type KeyShown, keyShown } from "./dkim.ts";
-import type { KeyFacts } from "./dkim-keys.ts";
+import type { DkimKeys, KeyFacts } from "./dkim-keys.ts";
 
 /** RFC 1035 §3.3: one string of a TXT record. */
 const TXT_STRING_MAX_BYTES = 255;
@@ -231,6 +232,17 @@ export async function checkZone(facts: ZoneFacts, resolver: Resolver): Promise<Z
   );
   const settled = eitherAddress(records);
   return { records: settled, ok: settled.every(({ need, state }) => need !== "required" || state === "ok") };
+}
+
+/** The same for operators, with each record as a line to copy. */
+export async function dnsReport(
+  config: ZoneFacts["config"],
+  dkim: DkimKeys,
+  resolver: Resolver,
+): Promise<DnsReport> {
+  const facts = { config, keys: dkim.all(), signing: (domain: Domain) => dkim.signing(domain) };
+  const { ok, records } = await checkZone(facts, resolver);
+  return { ok, records: records.map((record) => ({ ...record, line: zoneLine(record) })) };
 }
 
 type Looked = Pick<RecordFinding, "state" | "found">;

@@ -22,9 +22,12 @@ export interface ServicePorts {
 
 /** Opens the admin panel. The code stands in the fragment, which goes to no server and into no log. */
 export function panelLink(parts: { host: string; port: number; path: string; code: string }): string {
-  const host = parts.host.includes(":") ? `[${parts.host}]` : parts.host;
-  const port = parts.port === HTTPS_PORT ? "" : `:${parts.port}`;
-  return `https://${host}${port}${parts.path}/#code=${parts.code}`;
+  return `${siteOrigin(parts.host, parts.port)}${parts.path}/#code=${parts.code}`;
+}
+
+/** The page of the site that gives an account to who has the token. */
+export function inviteLink(token: string, host: string, httpsPort?: number): string {
+  return `${siteOrigin(host, httpsPort)}/inv/${percentEncode(token)}`;
 }
 
 export interface LoginLinkParts {
@@ -70,10 +73,14 @@ export function dcloginLink(parts: LoginLinkParts): string {
 
 /** `dcaccount:https://HOST/new`. Works with a publicly trusted certificate only: clients check it strictly. */
 export function dcaccountLink(host: string, httpsPort?: number, token?: string): string {
-  const bare = host.includes(":") ? `[${host}]` : host;
-  const port = httpsPort === undefined || httpsPort === HTTPS_PORT ? "" : `:${httpsPort}`;
   const query = token === undefined || token === "" ? "" : `?token=${percentEncode(token)}`;
-  return `dcaccount:https://${bare}${port}/new${query}`;
+  return `dcaccount:${siteOrigin(host, httpsPort)}/new${query}`;
+}
+
+/** @param host without brackets */
+function siteOrigin(host: string, httpsPort = HTTPS_PORT): string {
+  const bare = host.includes(":") ? `[${host}]` : host;
+  return `https://${bare}${httpsPort === HTTPS_PORT ? "" : `:${httpsPort}`}`;
 }
 
 /** Everything but RFC 3986 §2.3's unreserved characters. */

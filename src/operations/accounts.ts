@@ -52,14 +52,13 @@ const filters = {
     firstLoginAtSec !== NEVER_LOGGED_IN && lastLoginAtSec < context.clock.nowMs() / 1000 - DORMANT_SEC,
 } satisfies Record<string, (context: OperationContext, account: Account, user: Address) => boolean>;
 
+/** What of an account the order follows; what it holds is asked of the store. */
 const sortKeys = {
-  name: undefined,
-  used: "usedBytes",
-  quota: "quotaBytes",
-  created: "createdAtSec",
-  lastLogin: "lastLoginAtSec",
-  firstLogin: "firstLoginAtSec",
-} as const;
+  quota: ({ state }, user) => state.accounts.quota(user).bytes,
+  created: (_context, _user, account) => account.createdAtSec,
+  lastLogin: (_context, _user, account) => account.lastLoginAtSec,
+  firstLogin: (_context, _user, account) => account.firstLoginAtSec,
+} satisfies Record<string, (context: OperationContext, user: Address, account: Account) => number>;
 
 export const accountOperations = {
   "accounts.create": operation({
@@ -116,23 +115,12 @@ export const accountOperations = {
       for (const [user, account] of context.state.accounts.entries()) {
         if (user.includes(wanted) && filters[filter](context, account, user)) matching.push(user);
       }
-      const page = (users: Address[]) => users.slice(offset, offset + limit);
-      const key = sortKeys[sort];
-      // By name the order needs no figures, and only the page's are looked up.
-      if (key === undefined) {
-        matching.sort();
-        if (descending) matching.reverse();
-        const accounts = await summaries(context, page(matching));
-        return { total: context.state.accounts.size, matching: matching.length, accounts };
-      }
-      const all = await summaries(context, matching);
-      const sign = descending ? -1 : 1;
-      all.sort((a, b) => sign * (a[key] - b[key]) || (a.user < b.user ? -1 : 1));
-      return {
-        total: context.state.accounts.size,
-        matching: all.length,
-        accounts: all.slice(offset, offset + limit),
-      };
+      // Only the page's figures are looked up, as far as the order needs no others.
+      matching.sort();
+      const ordered = sort === "name" ? matching : await orderedBy(context, matching, sort, descending);
+      if (sort === "name" && descending) ordered.reverse();
+      const accounts = await summaries(context, ordered.slice(offset, offset + limit));
+      return { total: context.state.accounts.size, matching: matching.length, accounts };
     },
   }),
 
@@ -321,6 +309,24 @@ export async function usagesOf(
   }
   await Promise.all(waiting);
   return found.map(({ user, usage = { bytes: 0, messages: 0 } }) => ({ user, usage }));
+}
+
+/** Those that are equal stay in the order of their names. @param users sorted by name */
+async function orderedBy(
+  context: OperationContext,
+  users: readonly Address[],
+  sort: keyof typeof sortKeys | "used",
+  descending: boolean,
+): Promise<Address[]> {
+  const keyed: { user: Address; key: number }[] =
+    sort === "used"
+      ? (await usagesOf(context, users)).map(({ user, usage }) => ({ user, key: usage.bytes }))
+      : users.map((user) => {
+          const account = context.state.accounts.get(user);
+          return { user, key: account === undefined ? 0 : sortKeys[sort](context, user, account) };
+        });
+  const sign = descending ? -1 : 1;
+  return keyed.sort((a, b) => sign * (a.key - b.key)).map(({ user }) => user);
 }
 
 async function summaries(context: OperationContext, users: readonly Address[]): Promise<Summary[]> {

@@ -41,6 +41,8 @@ export interface OperationContext {
   /** What the last walk over all mail counted; undefined before one. */
   readonly census: () => { counted: Census; atMs: number } | undefined;
   readonly history: Pick<History, "read">;
+  /** What gives an account to who has the registration token; as the site shows it. */
+  readonly inviteLink: (token: string) => string;
   /** For the doctor. */
   readonly survey: Pick<World, "zone" | "takenPorts">;
   /** Undefined while the relay is stopped. */
@@ -78,10 +80,32 @@ export interface LiveRelay {
   testServer(domain: Domain, signal?: AbortSignal): Promise<ServerReport>;
   /** The exchangers are others now. */
   lookForExchangers(): void;
+  /** Asks the DNS about every record that this relay wants. */
+  checkDns(): Promise<DnsReport>;
   readonly certificates: {
     status(): Promise<CertificateStatus>;
     renew(options: RenewOptions): Promise<RenewResult>;
   };
+}
+
+export interface DnsReport {
+  /** Nothing that is required is missing, wrong, or unknown. */
+  ok: boolean;
+  records: readonly {
+    /** With a dot at its end. */
+    name: string;
+    type: string;
+    /** Undefined where only the operator knows. */
+    value: string | undefined;
+    need: "required" | "recommended" | "optional";
+    /** What goes wrong without it. */
+    why: string;
+    state: "ok" | "missing" | "different" | "trouble" | "unchecked";
+    /** What the DNS says, where that is not what is wanted. */
+    found?: readonly string[];
+    /** As a line of a zone file. */
+    line: string;
+  }[];
 }
 
 export interface ConnectionFacts {

@@ -53,6 +53,7 @@ export function operatorOn(parts: OperatorParts): Caller {
     store,
     accounts,
     accountLink,
+    inviteLink: (token: string) => `https://relay.test/inv/${token}`,
     survey: { zone: () => Promise.resolve([]), takenPorts: () => [] },
     ...care,
   };

@@ -28,6 +28,8 @@ const tokenName = z
 
 const token = z.strictObject({
   token: z.string(),
+  /** What gives an account to who opens or scans it. */
+  link: z.string(),
   maxUses: count,
   usedCount: count,
   /** Accounts that were made with it and have not logged in yet: each holds a use. */
@@ -154,12 +156,13 @@ function tokenOrThrow(context: OperationContext, name: string): z.output<typeof 
   return shown(context, name, entry);
 }
 
-function shown({ clock }: OperationContext, name: string, entry: Token): z.output<typeof token> {
+function shown({ clock, inviteLink }: OperationContext, name: string, entry: Token): z.output<typeof token> {
   const { maxUses, usedCount, pending, comment, createdAtSec, expiresAtSec } = entry;
   const isExpired = expiresAtSec !== undefined && expiresAtSec <= clock.nowMs() / 1000;
   const isExhausted = usedCount + pending >= maxUses;
   return {
     token: name,
+    link: inviteLink(name),
     maxUses,
     usedCount,
     pending,

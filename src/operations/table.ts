@@ -6,6 +6,7 @@ import { metricsOperations } from "./metrics.ts";
 import { mailboxOperations } from "./mailboxes.ts";
 import { messageOperations } from "./messages.ts";
 import { noticeOperations } from "./notices.ts";
+import { dnsOperations } from "./dns.ts";
 import { doctorOperations } from "./doctor.ts";
 import { echoOperations } from "./echo.ts";
 import { endpointOperations } from "./endpoints.ts";
@@ -32,6 +33,7 @@ export const operationTable = {
   ...mailboxOperations,
   ...messageOperations,
   ...noticeOperations,
+  ...dnsOperations,
   ...endpointOperations,
   ...exchangerOperations,
   ...federationOperations,

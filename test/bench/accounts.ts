@@ -52,6 +52,7 @@ async function measure(what: string): Promise<void> {
     ...ground,
     fileConfig: () => config,
     accountLink: () => "",
+    inviteLink: (token) => token,
     survey: createSurvey({ config: () => config }),
     live: undefined,
   });

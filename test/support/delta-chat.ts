@@ -77,14 +77,28 @@ export class Core {
       address.toLowerCase(),
       options.password ?? `${options.localpart}-Pass word+1`,
     );
-    this.#profiles.set(id, profile);
     await this.rpc.setConfig(id, "displayname", `name of ${options.localpart}`);
     if (options.proxy !== undefined) {
       await this.rpc.setConfig(id, "proxy_url", options.proxy);
       await this.rpc.setConfig(id, "proxy_enabled", "1");
     }
+    return this.#begin(profile, dcloginLink(profile, options));
+  }
+
+  /** Makes a profile of a link or code that somebody was given: `dclogin:` with everything in it. */
+  async scan(relay: Relay, link: string): Promise<Profile> {
+    const [, localpart, password] = /^dclogin:([^@]+)@[^?]+[?]p=([^&]+)/.exec(link) ?? [];
+    if (localpart === undefined || password === undefined) throw new Error("no dclogin: link");
+    const id = await this.rpc.addAccount();
+    const address = relay.address(decodeURIComponent(localpart));
+    return this.#begin(new Profile(this, id, address, decodeURIComponent(password)), link);
+  }
+
+  async #begin(profile: Profile, link: string): Promise<Profile> {
+    const { id } = profile;
+    this.#profiles.set(id, profile);
     try {
-      await this.rpc.addTransportFromQr(id, dcloginLink(profile, options));
+      await this.rpc.addTransportFromQr(id, link);
     } catch (error) {
       this.#refused.add(id);
       throw error;

@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { ApiError, ask } from "./api.ts";
 import { facts } from "./facts.ts";
+import { credentialOf, readCode } from "./login-code.ts";
 import { beginSession, hasEnded, type Session } from "./session.ts";
 import { texts } from "./texts.ts";
 
@@ -21,6 +22,12 @@ export function Login() {
     } finally {
       isBusy.value = false;
     }
+  };
+  const enterByPicture = async (picture: Blob) => {
+    const found = credentialOf((await readCode(picture)) ?? "");
+    if (found === undefined) error.value = t.noQr;
+    else if ("code" in found) await enter(found, undefined, t.codeUsed);
+    else await enter({}, found.token, t.wrong);
   };
   useEffect(() => {
     const code = takeCode();
@@ -49,6 +56,19 @@ export function Login() {
         <label class="check">
           <input name="readOnly" type="checkbox" /> {t.readOnly}
         </label>
+        {window.BarcodeDetector === undefined ? null : (
+          <label class="field">
+            {t.readQr}
+            <input
+              type="file"
+              accept="image/*"
+              onChange={(event) => {
+                const picture = event.currentTarget.files?.[0];
+                if (picture !== undefined) void enterByPicture(picture);
+              }}
+            />
+          </label>
+        )}
         {error.value === undefined ? null : (
           <p class="banner bad" role="alert">
             {error.value}

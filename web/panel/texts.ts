@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 import { facts } from "./facts.ts";
 import { en, type Texts } from "./texts/en.ts";
 
-export const languages = { en: "English" } as const;
+export const languages = { en: "English", fa: "فارسی", ru: "Русский", es: "Español" } as const;
 export type Language = keyof typeof languages;
 
 const KEY = "madmail.language";
@@ -11,6 +11,9 @@ const rightToLeft = new Set<string>(["fa"]);
 
 const loaders: Record<Language, () => Promise<Texts>> = {
   en: () => Promise.resolve(en),
+  fa: async () => (await import("./texts/fa.ts")).fa,
+  ru: async () => (await import("./texts/ru.ts")).ru,
+  es: async () => (await import("./texts/es.ts")).es,
 };
 
 export const language = signal<Language>("en");

@@ -15,17 +15,20 @@ export function Audit() {
   return (
     <Answered load={load}>
       {({ events }) => (
-        <Table
-          label={t.nav.audit}
-          rows={events.map((event, index) => ({ ...event, key: `${event.atSec}.${index}` }))}
-          keyOf={({ key }) => key}
-          columns={[
-            { title: t.audit.when, cell: ({ atSec }) => moment(atSec * 1000) },
-            { title: t.audit.what, cell: ({ operation }) => <code>{operation}</code> },
-            { title: t.audit.through, cell: ({ face }) => t.audit.faces[face] ?? face },
-            { title: t.audit.result, cell: ({ done }) => (done ? t.common.done : t.audit.refused) },
-          ]}
-        />
+        <>
+          <p class="quiet">{t.audit.lead}</p>
+          <Table
+            label={t.nav.audit}
+            rows={events.map((event, index) => ({ ...event, key: `${event.atSec}.${index}` }))}
+            keyOf={({ key }) => key}
+            columns={[
+              { title: t.audit.when, cell: ({ atSec }) => moment(atSec * 1000) },
+              { title: t.audit.what, cell: ({ operation }) => <code>{operation}</code> },
+              { title: t.audit.through, cell: ({ face }) => t.audit.faces[face] ?? face },
+              { title: t.audit.result, cell: ({ done }) => (done ? t.common.done : t.audit.refused) },
+            ]}
+          />
+        </>
       )}
     </Answered>
   );

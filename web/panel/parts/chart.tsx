@@ -14,22 +14,23 @@ interface ChartProps {
   timesMs: readonly number[];
   series: readonly Series[];
   format: (value: number) => string;
-  /** A line that should not be crossed. */
-  limit?: number;
+  /** What a step of the scale is made of: round numbers, or round amounts of bytes. */
+  scale?: "decimal" | "bytes";
 }
 
-const WIDTH = 640;
-const HEIGHT = 200;
-const LEFT = 8;
+const WIDTH = 480;
+const HEIGHT = 170;
+/** Room for the figures of the scale. */
+const LEFT = 58;
 const RIGHT = 8;
 const TOP = 12;
 const BOTTOM = 22;
 const GRID_LINES = 4;
 const TIME_LABELS = 4;
 
-export function Chart({ title, timesMs, series, format, limit }: ChartProps) {
+export function Chart({ title, timesMs, series, format, scale = "decimal" }: ChartProps) {
   const all = series.flatMap(({ values }) => values.filter((value) => value !== null));
-  const top = niceTop(Math.max(...all, limit ?? 0, 1));
+  const top = niceTop(Math.max(...all, 1), scale);
   const x = (index: number) => LEFT + (index / Math.max(1, timesMs.length - 1)) * (WIDTH - LEFT - RIGHT);
   const y = (value: number) => HEIGHT - BOTTOM - (value / top) * (HEIGHT - TOP - BOTTOM);
   const grid = Array.from({ length: GRID_LINES + 1 }, (_, index) => (top / GRID_LINES) * index);
@@ -49,14 +50,11 @@ export function Chart({ title, timesMs, series, format, limit }: ChartProps) {
         {grid.map((value) => (
           <g key={value} class="grid">
             <line x1={LEFT} x2={WIDTH - RIGHT} y1={y(value)} y2={y(value)} />
-            <text x={LEFT} y={y(value) - 3}>
+            <text x={LEFT - 6} y={y(value) + 4} text-anchor="end">
               {format(value)}
             </text>
           </g>
         ))}
-        {limit === undefined ? null : (
-          <line class="limit" x1={LEFT} x2={WIDTH - RIGHT} y1={y(limit)} y2={y(limit)} />
-        )}
         {series.map(({ name, values }, index) => (
           <path key={name} class={`line-${index}`} d={pathOf(values, x, y)} />
         ))}
@@ -96,11 +94,13 @@ function pathOf(
     .join("");
 }
 
-/** The next of 1, 2, 5 times a power of ten that divides well by the grid. */
-function niceTop(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(value));
-  const step = [1, 2, 4, 5, 8, 10].find((each) => each * power >= value) ?? 10;
-  return step * power;
+/** The next round value that divides well by the grid. */
+function niceTop(value: number, scale: "decimal" | "bytes"): number {
+  const unit = scale === "bytes" ? 1024 ** Math.floor(Math.log2(value) / 10) : 1;
+  const power = 10 ** Math.floor(Math.log10(value / unit));
+  const step = [1, 2, 4, 8, 10].find((each) => each * power * unit >= value) ?? 10;
+  // Less than the grid has lines can't be divided where only whole numbers are.
+  return Math.max(step * power * unit, GRID_LINES);
 }
 
 function last(values: readonly (number | null)[], format: (value: number) => string): string {

@@ -12,7 +12,18 @@ interface DialogProps {
 
 export function Dialog({ title, onClose, children }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
-  useEffect(() => element.current?.showModal(), []);
+  useEffect(() => {
+    const before = document.activeElement;
+    const shown = element.current;
+    shown?.showModal();
+    return () => {
+      shown?.close();
+      // The button that opened it may be gone with the row that it stood in.
+      const back =
+        before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
+      back?.focus();
+    };
+  }, []);
   return (
     <dialog ref={element} class="dialog" aria-labelledby="dialog-title" onClose={onClose}>
       <header>

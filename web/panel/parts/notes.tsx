@@ -10,14 +10,21 @@ interface Note {
   text: string;
 }
 
-const SHOWN_MS = 6000;
+const GOOD_MS = 4000;
+/** There is more to read, and it matters. */
+const BAD_MS = 12_000;
+const CONFLICT = 409;
 const notes = signal<readonly Note[]>([]);
 let lastId = 0;
 
 export function note(kind: Note["kind"], text: string): void {
   const id = ++lastId;
   notes.value = [...notes.value, { id, kind, text }];
-  setTimeout(() => (notes.value = notes.value.filter((each) => each.id !== id)), SHOWN_MS);
+  setTimeout(() => dismiss(id), kind === "good" ? GOOD_MS : BAD_MS);
+}
+
+function dismiss(id: number): void {
+  notes.value = notes.value.filter((each) => each.id !== id);
 }
 
 /** Runs a change and tells how it went. @returns whether it was done */
@@ -31,7 +38,8 @@ export async function attempt(
     return true;
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    note("bad", texts.value.common.failed(error.message));
+    const { common } = texts.value;
+    note("bad", error.status === CONFLICT ? common.conflict(error.message) : common.failed(error.message));
     return false;
   }
 }
@@ -41,7 +49,15 @@ export function Notes() {
     <div class="notes" role="status" aria-live="polite">
       {notes.value.map(({ id, kind, text }) => (
         <p key={id} class={`note ${kind}`}>
-          {text}
+          <span>{text}</span>
+          <button
+            type="button"
+            class="icon"
+            aria-label={texts.value.common.close}
+            onClick={() => dismiss(id)}
+          >
+            ✕
+          </button>
         </p>
       ))}
     </div>
