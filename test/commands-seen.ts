@@ -24,11 +24,19 @@ function commandOf(words: readonly string[]): CommandNode {
   return node;
 }
 
+/** Run in a root of their own, which leaves nothing behind: read off the suite. */
+const elsewhere = readFileSync(join(import.meta.dir, "peers", "install.test.ts"), "utf8");
+const ranElsewhere = (words: string) =>
+  /^(install|uninstall|upgrade|versions \w+)$/.test(words) &&
+  elsewhere.includes(`"madmail", "${words.split(" ").join('", "')}"`);
+
 const lines = existsSync(file) ? readFileSync(file, "utf8").trim().split("\n") : [];
 const seen = new Set(lines.map((line) => commandOf(takeGlobals(JSON.parse(line) as string[]).rest).words));
 const leaves = flatten(root).filter(({ children, words }) => children.length === 0 && words !== "");
 // A group runs its default where no command is named.
-const unseen = leaves.filter(({ words }) => !seen.has(words)).map(({ words }) => words);
+const unseen = leaves
+  .filter(({ words }) => !seen.has(words) && !ranElsewhere(words))
+  .map(({ words }) => words);
 console.log(`${leaves.length - unseen.length} of ${leaves.length} commands were run`);
 if (unseen.length > 0) {
   console.log(`never run: ${unseen.join(", ")}`);

@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../support/free-port.ts";
 import { Relay, runMadmail } from "../support/relay.ts";
 
 let relay: Relay;
@@ -16,7 +17,11 @@ const list = expect.any(Array) as unknown[];
 const anna = `openpgp4fpr:${"A".repeat(40)}#a=anna%40relay.test&n=Anna&i=x&s=y`;
 
 beforeAll(async () => {
-  relay = await Relay.start({ name: "cli-others" });
+  // A link names the port that the configuration names.
+  relay = await Relay.start({
+    name: "cli-others",
+    config: { shadowsocks: { listen: [`127.0.0.1:${freePort()}`] } },
+  });
   mkdirSync(join(relay.dir, "old"));
   writeFileSync(join(relay.dir, "old", "index.html"), "<h1>{{.MailDomain}}</h1>\n");
   writeFileSync(
@@ -44,11 +49,7 @@ const services = [
 ];
 const ports = services.flatMap((service): Row[] => [
   [`port ${service} status`, 0, { service: text, access: text, bound: list }],
-  [
-    `port ${service} set ${20_000 + services.indexOf(service)}`,
-    0,
-    { port: 20_000 + services.indexOf(service) },
-  ],
+  [`port ${service} set ${4000 + services.indexOf(service)}`, 0, { port: 4000 + services.indexOf(service) }],
   [`port ${service} local`, service === "shadowsocks" || service === "ss" ? 1 : 0],
   [`port ${service} public`, service === "shadowsocks" || service === "ss" ? 1 : 0],
   [`port ${service} reset`, 0, { source: text }],
@@ -82,9 +83,9 @@ const rows: Row[] = [
   ["sharing list", 0],
   [`sharing edit anna ${anna} Annie`, 0, { name: "Annie" }],
   ["sharing reserve keepfree", 0],
-  ["sharing remove anna", 0],
-  ["sharing remove anna", 1],
-  ["sharing remove keepfree", 0],
+  ["sharing remove anna --yes", 0],
+  ["sharing remove anna --yes", 1],
+  ["sharing remove keepfree --yes", 0],
   ["html-export DIR/www", 0],
   ["html-serve DIR/www", 0],
   ["html-serve embedded", 0],
@@ -98,20 +99,18 @@ const rows: Row[] = [
   ["echo status", 0, { enabled: false }],
   ["echo enable", 0],
   ["echo disable", 0],
-  ["config convert DIR/maddy.conf -o DIR/converted.toml", 0],
   ["config convert DIR/nowhere.conf", 1],
   ["config show", 0],
   ["config check", 0],
   ["dkim show", 0],
   ["dns show", 0],
-  ["dkim rotate", 0],
   ["certificate status", 0],
   ["certificate renew", 1],
   ["certificate regenerate", 1],
   ["certificate get", 1],
   ["versions list", 0],
   ["versions path", 1],
-  ["versions prune --yes", 0],
+  ["versions prune --yes", 1],
   ["versions use 9.9.9", 1],
   ["queue status", 0, { messages: 0, bytes: 0 }],
   ["queue list", 0, { total: 0, entries: [] }],
@@ -124,8 +123,12 @@ const rows: Row[] = [
 
 /** What only one of the two can do. */
 const onlyRunning: Row[] = [
-  ["proxy profiles", 0, { link: text, sip008: {}, xray: {} }],
   ["reload", 0, { notices: list }],
+  ["proxy profiles", 0, { link: text, sip008: {}, xray: {} }],
+  // Once only: what is there already is not written over.
+  ["config convert DIR/maddy.conf -o DIR/converted.toml", 0],
+  ["dkim rotate", 0],
+  ["dkim rotate", 1],
   ["proxy disable", 0],
 ];
 
@@ -136,8 +139,9 @@ async function play([words, code, has]: Row): Promise<void> {
   const answer = JSON.parse(line) as { ok: boolean; command?: string; data?: unknown; error?: string };
   expect([words, got, output]).toEqual([words, code, output]);
   expect(answer.ok).toBe(code === 0);
-  if (code === 0) expect(answer).toMatchObject({ command: text, data: expect.anything() });
-  else expect(answer.error).toEqual(text);
+  expect(typeof answer.command).toBe(code === 0 ? "string" : "undefined");
+  expect("data" in answer).toBe(code === 0);
+  expect(typeof answer.error).toBe(code === 0 ? "undefined" : "string");
   if (has !== undefined) expect(answer.data).toMatchObject(has);
 }
 
