@@ -43,6 +43,7 @@ export function credsCommand(globals: Globals): CommandDef {
         { jit: false },
       ]),
       turn: turn(globals),
+      logging: logging(globals),
     },
   });
 }
@@ -71,6 +72,40 @@ function turn(globals: Globals): CommandDef {
         async run() {
           const { turn: facts } = await operate(globals, (caller) => caller.call("services.get", {}));
           report(globals, "creds turn status", `TURN is ${facts.enabled ? "on" : "off"}`, facts);
+        },
+      }),
+    },
+    default: "status",
+  });
+}
+
+/** The level is the configuration's; this only silences it. */
+function logging(globals: Globals): CommandDef {
+  const set = (state: "on" | "off") =>
+    defineCommand({
+      meta: {
+        name: state,
+        description: state === "on" ? "Log as the configuration says" : "Log nothing, at once",
+      },
+      async run() {
+        const data = await operate(globals, (caller) =>
+          caller.call("settings.set", { name: "log_disabled", value: state === "off" }),
+        );
+        report(globals, `creds logging ${state}`, [`logging is ${state}`, ...data.notices].join("\n"), data);
+      },
+    });
+  return defineCommand({
+    meta: { name: "logging", description: "Whether anything is logged" },
+    subCommands: {
+      on: set("on"),
+      off: set("off"),
+      status: defineCommand({
+        meta: { name: "status", description: "On or off" },
+        async run() {
+          const row = await operate(globals, (caller) =>
+            caller.call("settings.get", { name: "log_disabled" }),
+          );
+          report(globals, "creds logging status", `logging is ${row.value === "true" ? "off" : "on"}`, row);
         },
       }),
     },

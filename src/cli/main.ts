@@ -27,6 +27,8 @@ export function commands(globals: Globals): CommandDef {
       dns: async () => (await import("./dns.ts")).dnsCommand(globals),
       echo: async () => (await import("./echo.ts")).echoCommand(globals),
       explain: async () => (await import("./explain.ts")).explainCommand(globals),
+      "migrate-pgp-config": async () =>
+        (await import("./migrate-pgp-config.ts")).migratePgpConfigCommand(globals),
       import: async () => (await import("./import.ts")).importCommand(globals),
       proxy: async () => (await import("./proxy.ts")).proxyCommand(globals),
       reload: async () => (await import("./reload.ts")).reloadCommand(globals),

@@ -39,4 +39,15 @@ export const careSettings: Setting[] = [
     of: ({ maintenance }) => maintenance.purge_seen,
     put: (draft, on) => (draft.maintenance.purge_seen = on),
   }),
+  setting({
+    name: "log_disabled",
+    kind: toggleKind("true", "false"),
+    effect: "live",
+    path: "log.level",
+    doc: "Whether nothing is logged, whatever the level of the file",
+    of: ({ log }) => log.level === "off",
+    put: ({ log }, silent) => {
+      if (silent) log.level = "off";
+    },
+  }),
 ];

@@ -32,6 +32,13 @@ export function findConfig(stateDir: string, named: string | undefined): Foreign
   return found === undefined ? undefined : readForeignConfig(found);
 }
 
+/** The directives of a file in maddy's syntax. @throws {SourceError} */
+export function readMaddyDirectives(path: string): readonly Directive[] {
+  const text = readText(path);
+  if (text === undefined) throw new SourceError(`${path}: cannot be read`);
+  return fromMaddy(text, path).directives;
+}
+
 /** @throws {SourceError} */
 export function readForeignConfig(path: string): ForeignConfig {
   const text = readText(path);

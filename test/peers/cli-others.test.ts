@@ -26,7 +26,7 @@ beforeAll(async () => {
   writeFileSync(join(relay.dir, "old", "index.html"), "<h1>{{.MailDomain}}</h1>\n");
   writeFileSync(
     join(relay.dir, "maddy.conf"),
-    "$(hostname) = relay.test\nhostname $(hostname)\nunheard_of yes\n",
+    "$(hostname) = relay.test\nhostname $(hostname)\nunheard_of yes\nsubmission tls://0.0.0.0:465 {\n  require_pgp yes\n}\n",
   );
 });
 afterAll(() => relay.dispose());
@@ -100,6 +100,11 @@ const rows: Row[] = [
   ["echo enable", 0],
   ["echo disable", 0],
   ["config convert DIR/nowhere.conf", 1],
+  ["creds logging off", 0, { value: "true" }],
+  ["creds logging status", 0, { value: "true" }],
+  ["creds logging on", 0],
+  ["migrate-pgp-config DIR/maddy.conf --dry-run", 0, { directives: [{ name: "require_pgp", line: 5 }] }],
+  ["migrate-pgp-config DIR/nowhere.conf", 1],
   ["config show", 0],
   ["config check", 0],
   ["dkim show", 0],
