@@ -40,6 +40,18 @@ export function certificateCommand(globals: Globals): CommandDef {
         args: { force, staging },
         run: ({ args }) => renew(globals, "certificate renew", args),
       }),
+      enable: defineCommand({
+        meta: { name: "enable", description: "Let an authority certify this relay from now on (ACME)" },
+        args: {
+          email: { type: "string", description: "Where the authority writes to before a certificate ends" },
+          obtain: { type: "boolean", description: "Obtain one now, and say how it went" },
+        },
+        run: ({ args }) => enable(globals, args.email, args.obtain === true),
+      }),
+      disable: defineCommand({
+        meta: { name: "disable", description: "Ask no authority any more" },
+        run: () => disable(globals),
+      }),
       regenerate: defineCommand({
         meta: { name: "regenerate", description: "Obtain one with a new key, now" },
         args: { yes: { type: "boolean", alias: "y", description: "Do not ask" } },
@@ -95,6 +107,29 @@ async function renew(
 ): Promise<void> {
   const data = await operate(globals, (caller) => caller.call("certificates.renew", { force, staging }));
   report(globals, command, outcomeText(data), data);
+}
+
+async function enable(globals: Globals, email: string | undefined, obtain: boolean): Promise<void> {
+  await operate(globals, async (caller) => {
+    if (email !== undefined) await caller.call("settings.set", { name: "acme_email", value: email });
+    const { notices } = await caller.call("settings.set", { name: "autocert_enabled", value: true });
+    const obtained = obtain ? await caller.call("certificates.renew", { force: true }) : undefined;
+    const told = obtained === undefined ? "an authority is asked from now on" : outcomeText(obtained);
+    report(globals, "certificate enable", [...notices, told].join("\n"), {
+      enabled: true,
+      email: email ?? null,
+      notices,
+      obtained: obtained ?? null,
+    });
+  });
+}
+
+async function disable(globals: Globals): Promise<void> {
+  const { notices } = await operate(globals, (caller) =>
+    caller.call("settings.set", { name: "autocert_enabled", value: false }),
+  );
+  const text = [...notices, "no authority is asked any more"].join("\n");
+  report(globals, "certificate disable", text, { enabled: false, notices });
 }
 
 async function regenerate(globals: Globals, isSure: boolean | undefined): Promise<void> {

@@ -137,6 +137,8 @@ export const plainTextKind = textKind(
 export const urlKind = (pattern: RegExp) =>
   textKind("http://HOST:PORT or https://HOST:PORT", (text) => pattern.test(text));
 
+export const emailKind = textKind("a mail address", (text) => /^[^@]+@[^@]+\.[^@]+$/.test(text));
+
 export const addressKind = textKind("an IP address", (text) => isIP(text) > 0);
 
 /** A path without its slash is meant to have one. */

@@ -17,6 +17,7 @@ import {
   urlKind,
 } from "./setting-kinds.ts";
 import { careSettings } from "./setting-care.ts";
+import { tlsSettings } from "./setting-tls.ts";
 import { placeSettings } from "./setting-places.ts";
 
 const onOff = toggleKind();
@@ -358,5 +359,6 @@ export const settingTable: readonly Setting[] = [
   ...mail,
   ...web,
   ...careSettings,
+  ...tlsSettings,
   ...placeSettings,
 ];

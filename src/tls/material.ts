@@ -102,6 +102,14 @@ export class TlsMaterialStore {
   /** The same from another place from now on; the source stays the old one too when its pair is no good. */
   async replaceSource(source: TlsSource): Promise<ReloadResult> {
     const old = this.#source;
+    // Nobody writes there before ACME is turned on.
+    if (source.mode === "acme" && old.mode !== "acme") {
+      try {
+        await recoverFiles(acmeFiles(source.stateDir));
+      } catch (error) {
+        return { do: "kept", why: reasonOf(error) };
+      }
+    }
     this.#source = source;
     const result = await this.reload();
     if (result.do === "kept") this.#source = old;

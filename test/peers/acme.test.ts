@@ -132,6 +132,34 @@ describe.if(hasPebble)("ACME with pebble:", () => {
     });
   });
 
+  test("turned on from the command line, and off again", async () => {
+    const { pebble, http } = await authority();
+    await pebble.start();
+    const relay = await Relay.start({
+      name: "acme-enable",
+      ports: { http },
+      config: {
+        acme: { directory: pebble.directoryUrl, ca_file: pebble.caFile },
+        dns: { servers: [dns.endpoint] },
+      },
+    });
+    running.push(relay);
+    expect(await madmail(relay, "autocert", "enable", "--email", "nonsense")).toMatchObject({ ok: false });
+    const enabled = await madmail(
+      relay,
+      "autocert",
+      "enable",
+      "--email",
+      "postmaster@relay.test",
+      "--obtain",
+    );
+    expect(enabled).toMatchObject({ ok: true });
+    const session = await Session.open(relay, await pebble.root());
+    expect(session.names).toContain("relay.test");
+    expect(await madmail(relay, "autocert", "disable")).toMatchObject({ data: { enabled: false } });
+    expect(await madmail(relay, "certificate", "status")).toMatchObject({ data: { selfSigned: true } });
+  });
+
   test("a directory that has forgotten the account gets it again", async () => {
     const place = await authority();
     await place.pebble.start();
