@@ -19,6 +19,7 @@ const root: CommandDef = defineCommand({
       },
     }),
     reload: defineCommand({}),
+    install: defineCommand({ args: { noDns: { type: "boolean" }, domain: { type: "string" } } }),
   },
 });
 
@@ -41,6 +42,7 @@ test.each([
   ["tasks --limit 3"],
   ["tasks run -- --odd-name"],
   ["reload"],
+  ["install --no-dns --domain x.test"],
 ])("%p is understood", async (line) => {
   expect(await fault(...line.split(" "))).toBe("fine");
 });
@@ -50,6 +52,7 @@ test.each([
   ["tasks run prune --now", "tasks run: there is no option --now"],
   ["tasks run prune -x", "tasks run: there is no option -x"],
   ["tasks run prune twice", "tasks run: what is twice?"],
+  ["install --no-domain", "install: there is no option --no-domain"],
   ["reload --force", "reload: there is no option --force"],
   ["reload now", "reload: what is now?"],
 ])("%p is refused", async (line, want) => {

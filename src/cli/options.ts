@@ -37,7 +37,10 @@ function checkRest(rest: readonly string[], options: readonly OptionNode[], path
     }
     const equals = word.indexOf("=");
     const name = equals === -1 ? word : word.slice(0, equals);
-    const option = options.find(({ flags }) => flags.includes(kebab(name)));
+    const spelt = kebab(name);
+    const option =
+      options.find(({ flags }) => flags.includes(spelt)) ??
+      options.find(({ flags, takesValue }) => !takesValue && flags.includes(spelt.replace(/^--no-/, "--")));
     if (option === undefined) throw unknownOption(name, options, path);
     if (option.takesValue && equals === -1) i++;
   }
@@ -88,7 +91,7 @@ async function subCommand(command: CommandDef, word: string): Promise<CommandDef
   return undefined;
 }
 
-/** citty takes `--dryRun` for `--dry-run`, and `--no-x` for a switch turned off. */
+/** citty takes `--dryRun` for `--dry-run`. And `--no-x` turns a switch off, unless that is a switch's own name. */
 function kebab(flag: string): string {
-  return flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`).replace(/^--no-/, "--");
+  return flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
