@@ -99,6 +99,7 @@ ${globalOptions.map(({ flags, description }) => `  ${flags.join(", ").padEnd(FLA
 /** Runs one command and sets the exit code: 0 done, 1 failed, 2 wrong configuration. */
 export async function main(argv: readonly string[]): Promise<void> {
   let json = argv.includes("--json");
+  process.stdout.on("error", endIfNobodyReads);
   try {
     const { globals, rest } = takeGlobals(argv);
     json = globals.json;
@@ -111,6 +112,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     await checkWords(root, rest);
     await runCommand(root, { rawArgs: rest });
   } catch (error) {
+    endIfNobodyReads(error);
     if (error instanceof ConfigError) return reportFault(json, error.message, 2);
     if (error instanceof CommandError || error instanceof UsageError) return reportFault(json, error.message);
     if (error instanceof Error && error.name === "CLIError") {
@@ -118,6 +120,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     throw error;
   }
+}
+
+/** `madmail … | head`: who reads has had enough, and that is no fault. */
+function endIfNobodyReads(error: unknown): void {
+  if (error instanceof Error && "code" in error && error.code === "EPIPE") process.exit(0);
 }
 
 /** The usage text of the deepest subcommand that `words` name. */

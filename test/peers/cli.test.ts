@@ -30,6 +30,15 @@ test("help names every command, and an unknown one is an error with a hint", asy
   expect([code, complaint]).toEqual([1, "madmail: Unknown command dance (see `madmail help`)\n"]);
 });
 
+test("a reader that has had enough is no fault", () => {
+  const binary = process.env["MADMAIL_BIN"] ?? "dist/madmail";
+  for (const words of ["config sample", "completion fish"]) {
+    const piped = `set -o pipefail; for i in $(seq 5); do ${binary} ${words} | true; done`;
+    const { exitCode, stderr } = Bun.spawnSync(["bash", "-c", piped], { stderr: "pipe" });
+    expect([words, exitCode, stderr.toString()]).toEqual([words, 0, ""]);
+  }
+});
+
 describe("config", () => {
   test("the sample passes the check, and shows as it stands", async () => {
     const sample = file("sample.toml", (await runMadmail(["config", "sample"])).output);
