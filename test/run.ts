@@ -193,7 +193,7 @@ function countSuite(output: string, code: number): Tally {
 
 function report(name: string, outcome: string, ms: number, more: string): void {
   const time = ms === 0 ? "" : ` in ${(ms / 1000).toFixed(1)} s`;
-  console.log(`${name.padEnd(8)}${outcome}${time}${more === "" ? "" : `: ${more}`}`);
+  console.log(`${name.padEnd(9)}${outcome}${time}${more === "" ? "" : `: ${more}`}`);
 }
 
 function showFailure(stage: Stage, output: string): void {
