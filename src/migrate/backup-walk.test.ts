@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { walkState } from "./backup-walk.ts";
@@ -65,4 +65,21 @@ test("renames, moves and unlinks in mid-walk lose nothing and double nothing", a
       `${inbox}/cur/8,U=8:2,`,
     ].sort(),
   );
+});
+
+test("a message that moves on to where the walk comes later is there once, a copy of it twice", async () => {
+  const box = "mail/b@r.test/Maildir";
+  for (const name of ["1", "2"]) write(`${box}/cur/${name},U=${name}:2,`);
+  mkdirSync(join(root, box, ".Folder", "cur"), { recursive: true });
+  const taken: string[] = [];
+  await walkState(root, ({ path, file }) => {
+    if (!path.startsWith(box)) return Promise.resolve(true);
+    const found = existsSync(file);
+    if (found) taken.push(path.slice(box.length + 1));
+    const target = join(root, box, ".Folder", "cur");
+    if (path.endsWith("cur/1,U=1:2,")) renameSync(file, join(target, "11,U=11:2,"));
+    if (path.endsWith("Maildir/cur/2,U=2:2,")) linkSync(file, join(target, "12,U=12:2,"));
+    return Promise.resolve(found);
+  });
+  expect(taken.sort()).toEqual([".Folder/cur/12,U=12:2,", "cur/1,U=1:2,", "cur/2,U=2:2,"]);
 });

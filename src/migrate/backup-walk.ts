@@ -46,7 +46,7 @@ async function walkPlain(stateDir: string, below: string, take: Take): Promise<v
  */
 async function walkAccount(stateDir: string, account: string, take: Take): Promise<void> {
   const maildir = `${account}/Maildir`;
-  const taken = new Set<string>();
+  const taken: Taken = { bases: new Set(), byInode: new Map() };
   for (let look = 0; look < 2; look++) {
     await walkMessages(stateDir, maildir, taken, take);
     for (const name of await namesIn(join(stateDir, maildir))) {
@@ -63,7 +63,7 @@ async function walkMailbox(
   stateDir: string,
   path: string,
   look: number,
-  taken: Set<string>,
+  taken: Taken,
   take: Take,
 ): Promise<void> {
   await walkMessages(stateDir, path, taken, take);
@@ -75,27 +75,50 @@ async function walkMailbox(
   }
 }
 
-/** Each message once, by the part of its name that stays. @param taken `<mailbox>/<base>` of what the archive has */
-async function walkMessages(
-  stateDir: string,
-  mailbox: string,
-  taken: Set<string>,
-  take: Take,
-): Promise<void> {
+/** Messages of one account that the archive has. */
+interface Taken {
+  /** `<mailbox>/<base>`. */
+  bases: Set<string>;
+  /** A moved message keeps its inode, a copied one shares it. */
+  byInode: Map<number, { mailbox: string; base: string }>;
+}
+
+/** Each message once, by the part of its name that stays. */
+async function walkMessages(stateDir: string, mailbox: string, taken: Taken, take: Take): Promise<void> {
   for (let look = 0; look < LOOKS_MAX; look++) {
     let isMissing = false;
     // new/ first: files go from there to cur/, never back.
     for (const part of ["new", "cur"]) {
       for (const name of await namesIn(join(stateDir, mailbox, part))) {
-        const base = `${mailbox}/${name.split(":2,", 1)[0]}`;
-        if (taken.has(base)) continue;
+        const base = name.split(":2,", 1)[0] ?? name;
+        if (taken.bases.has(`${mailbox}/${base}`)) continue;
         const path = `${mailbox}/${part}/${name}`;
-        if (await take({ path, file: join(stateDir, path) })) taken.add(base);
-        else isMissing = true;
+        const inode = statOf(join(stateDir, path))?.ino;
+        if (inode !== undefined && (await wasMoved(stateDir, taken.byInode.get(inode)))) {
+          taken.bases.add(`${mailbox}/${base}`);
+        } else if (await take({ path, file: join(stateDir, path) })) {
+          taken.bases.add(`${mailbox}/${base}`);
+          if (inode !== undefined) taken.byInode.set(inode, { mailbox, base });
+        } else {
+          isMissing = true;
+        }
       }
     }
     if (!isMissing) return;
   }
+}
+
+/** Whether a message that the archive has is where it was no more: then this is the same one, not a copy. */
+async function wasMoved(
+  stateDir: string,
+  earlier: { mailbox: string; base: string } | undefined,
+): Promise<boolean> {
+  if (earlier === undefined) return false;
+  for (const part of ["cur", "new"]) {
+    const names = await namesIn(join(stateDir, earlier.mailbox, part));
+    if (names.some((name) => name.split(":2,", 1)[0] === earlier.base)) return false;
+  }
+  return true;
 }
 
 async function namesIn(path: string): Promise<string[]> {

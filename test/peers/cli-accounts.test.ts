@@ -153,6 +153,10 @@ describe.each(["running", "stopped"] as const)("on a %s relay", (mode) => {
       await data(`creds ${word}`, set);
     }
     for (const state of ["off", "on"]) await data(`creds turn ${state}`, "services.set");
+    for (const state of ["off", "on"]) await data(`creds logging ${state}`, "settings.set");
+    expect(await data("creds logging status", z.looseObject({ value: z.string() }))).toMatchObject({
+      value: "false",
+    });
     expect(await data("creds turn status", z.looseObject({ enabled: z.boolean() }))).toMatchObject({
       enabled: true,
     });
