@@ -80,7 +80,14 @@ interface Taken {
   /** `<mailbox>/<base>`. */
   bases: Set<string>;
   /** A moved message keeps its inode, a copied one shares it. */
-  byInode: Map<number, { mailbox: string; base: string }>;
+  byInode: Map<number, TakenFrom>;
+}
+
+/** Where a message was when the archive took it. */
+interface TakenFrom {
+  mailbox: string;
+  base: string;
+  path: string;
 }
 
 /** Each message once, by the part of its name that stays. */
@@ -98,7 +105,7 @@ async function walkMessages(stateDir: string, mailbox: string, taken: Taken, tak
           taken.bases.add(`${mailbox}/${base}`);
         } else if (await take({ path, file: join(stateDir, path) })) {
           taken.bases.add(`${mailbox}/${base}`);
-          if (inode !== undefined) taken.byInode.set(inode, { mailbox, base });
+          if (inode !== undefined) taken.byInode.set(inode, { mailbox, base, path });
         } else {
           isMissing = true;
         }
@@ -109,11 +116,10 @@ async function walkMessages(stateDir: string, mailbox: string, taken: Taken, tak
 }
 
 /** Whether a message that the archive has is where it was no more: then this is the same one, not a copy. */
-async function wasMoved(
-  stateDir: string,
-  earlier: { mailbox: string; base: string } | undefined,
-): Promise<boolean> {
+async function wasMoved(stateDir: string, earlier: TakenFrom | undefined): Promise<boolean> {
   if (earlier === undefined) return false;
+  // Most of those that are seen again are copies of one that lies still: no mailbox is listed for them.
+  if (statOf(join(stateDir, earlier.path)) !== undefined) return false;
   for (const part of ["cur", "new"]) {
     const names = await namesIn(join(stateDir, earlier.mailbox, part));
     if (names.some((name) => name.split(":2,", 1)[0] === earlier.base)) return false;
